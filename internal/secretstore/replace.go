@@ -68,7 +68,7 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 		return removeLabel(ctx, store, secret.ARN, Pending, base, pending == base)
 	}
 	version := DeriveVersionID(secret.ARN, base, change.Change)
-	if err := refuseForeign(secret, pending, base, version); err != nil {
+	if err := refuseForeign(secret, pending, change.Change); err != nil {
 		return err
 	}
 	if base == "" {
@@ -89,21 +89,29 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 		}
 	}
 	if err := store.MoveLabel(ctx, secret.ARN, Current, base, version); err != nil {
+		if errors.Is(err, ErrConflict) {
+			return errors.Join(err, removeLabel(ctx, store, secret.ARN, Pending, version, true))
+		}
 		return err
 	}
 	return removeLabel(ctx, store, secret.ARN, Pending, version, true)
 }
 
-func refuseForeign(secret Secret, pending, base, version string) error {
+func refuseForeign(secret Secret, pending, change string) error {
 	switch {
 	case secret.OwningService != "":
 		return &ForeignRotationError{ARN: secret.ARN, By: "managed by the AWS service " + secret.OwningService}
 	case secret.RotationEnabled:
 		return &ForeignRotationError{ARN: secret.ARN, By: "rotated by AWS Secrets Manager with " + secret.RotationLambda}
-	case pending != "" && pending != base && pending != version:
-		return &ForeignRotationError{ARN: secret.ARN, By: "being changed by someone else: version " + pending + " has " + Pending}
+	case pending == "" || pending == secret.VersionWith(Current):
+		return nil
 	}
-	return nil
+	for base := range secret.Labels {
+		if pending == DeriveVersionID(secret.ARN, base, change) {
+			return nil // our own, perhaps begun on a version that is no longer current
+		}
+	}
+	return &ForeignRotationError{ARN: secret.ARN, By: "being changed by someone else: version " + pending + " has " + Pending}
 }
 
 func putPending(ctx context.Context, store Store, id, base, version string, change Replacement) error {
