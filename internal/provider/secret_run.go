@@ -1,0 +1,66 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import "sync"
+
+// secretRun remembers what this run of the provider did to secrets. Terraform
+// does not tell a resource whether its create or delete is one half of a
+// replacement; for a name that can exist only once, that decides everything.
+// The zero value is ready.
+type secretRun struct {
+	mu       sync.Mutex
+	replaces map[string]string // name → ARN that its planned replacement stands for
+	gone     map[string]string // name → ARN that this run deleted
+	took     map[string]bool   // ARN of a live secret that this run took over in a create
+}
+
+// replacing notes that the secret is planned to be replaced under the same name.
+func (s *secretRun) replacing(name, arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	put(&s.replaces, name, arn)
+}
+
+// replaced reports whether the secret is planned to be replaced.
+func (s *secretRun) replaced(name, arn string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaces[name] == arn
+}
+
+// deleted notes that this run deleted the secret.
+func (s *secretRun) deleted(name, arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	put(&s.gone, name, arn)
+}
+
+// wasDeleted reports whether this run deleted the secret.
+func (s *secretRun) wasDeleted(name, arn string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone[name] == arn
+}
+
+// take notes that a create of this run took over the live secret.
+func (s *secretRun) take(arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	put(&s.took, arn, true)
+}
+
+// taken reports whether a create of this run took over the live secret.
+func (s *secretRun) taken(arn string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.took[arn]
+}
+
+func put[V any](m *map[string]V, key string, value V) {
+	if *m == nil {
+		*m = map[string]V{}
+	}
+	(*m)[key] = value
+}

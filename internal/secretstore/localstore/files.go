@@ -1,0 +1,224 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package localstore
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+)
+
+const (
+	databaseName = "store.db"
+	identityName = "identity.txt"
+
+	folderMode = 0o700
+	fileMode   = 0o600
+)
+
+var errLockTimeout = errors.New("timeout waiting for the lock")
+
+func (s *Store) database() string { return filepath.Join(s.path, databaseName) }
+
+// open opens and locks the database: shared for reading, alone for writing. The
+// error is ErrNotFound where there is no store.
+func (s *Store) open(ctx context.Context, readOnly bool) (*bbolt.DB, error) {
+	err := checkFolder(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fail(secretstore.ErrNotFound, "there is no embedded store in %q yet", s.path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	options := &bbolt.Options{
+		ReadOnly: readOnly,
+		// bbolt would make a missing file. That is left to makeDatabase, which
+		// cannot leave half of one behind.
+		OpenFile: func(name string, flag int, _ os.FileMode) (*os.File, error) {
+			return openChecked(name, flag&^os.O_CREATE)
+		},
+		// One attempt: the waiting is done here, where it can be interrupted.
+		Timeout: time.Nanosecond,
+	}
+	for {
+		db, err := bbolt.Open(s.database(), fileMode, options)
+		switch {
+		case err == nil:
+			return db, nil
+		case errors.Is(err, fs.ErrNotExist):
+			return nil, fail(secretstore.ErrNotFound, "there is no embedded store in %q yet", s.path)
+		case !errors.Is(err, bolterrors.ErrTimeout):
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// makeDatabase makes the folder and an empty database where there is none. The
+// database appears complete or not at all.
+func (s *Store) makeDatabase() error {
+	err := checkFolder(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeFolder(s.path); err != nil {
+			return err
+		}
+		err = checkFolder(s.path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = os.Lstat(s.database())
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// Keeps the store out of a repository that it is made in.
+	if err := makeFile(filepath.Join(s.path, ".gitignore"), []byte("*\n")); err != nil {
+		return err
+	}
+	return makeFileWith(s.database(), func(temporary string) error {
+		db, err := bbolt.Open(temporary, fileMode, nil)
+		if err != nil {
+			return err
+		}
+		return db.Close()
+	})
+}
+
+// makeFolder makes a folder with its parents.
+func makeFolder(path string) error {
+	if err := os.MkdirAll(path, folderMode); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// makeFile makes a file that is complete from the moment it can be seen. A file
+// that is there already stays as it is.
+func makeFile(path string, content []byte) error {
+	return makeFileWith(path, func(temporary string) error {
+		file, err := os.OpenFile(temporary, os.O_WRONLY, fileMode)
+		if err != nil {
+			return err
+		}
+		_, err = file.Write(content)
+		return errors.Join(err, file.Sync(), file.Close())
+	})
+}
+
+// makeFileWith makes a file under a name of its own, with mode 0600, and gives it
+// the right name when fill has written it. Unlike a rename, a link never replaces
+// what another process made meanwhile.
+func makeFileWith(path string, fill func(temporary string) error) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	temporary := file.Name()
+	defer func() { _ = os.Remove(temporary) }()
+	if err := file.Close(); err != nil {
+		return err
+	}
+	if err := fill(temporary); err != nil {
+		return err
+	}
+	if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // Folders cannot be synced there.
+	}
+	folder, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
+}
+
+// checkFolder refuses a folder that others can look into.
+func checkFolder(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return notPlain(path, info, "folder")
+	}
+	return checkMode(path, info, "700")
+}
+
+// openChecked opens a file that only its owner can use.
+//
+// A symbolic link is refused. Its permissions say nothing about what it points
+// to, and a link can come with a repository that somebody else wrote. Whoever
+// wants the files elsewhere says so in the configuration.
+func openChecked(path string, flag int) (*os.File, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, notPlain(path, info, "file")
+	}
+	if err := checkMode(path, info, "600"); err != nil {
+		return nil, err
+	}
+	file, err := os.OpenFile(path, flag, 0)
+	if err != nil {
+		return nil, err
+	}
+	if opened, err := file.Stat(); err != nil || !os.SameFile(info, opened) {
+		_ = file.Close()
+		return nil, fail(secretstore.ErrAccessDenied, "%q was replaced while it was being opened", path)
+	}
+	return file, nil
+}
+
+func notPlain(path string, info fs.FileInfo, want string) error {
+	if info.Mode()&fs.ModeSymlink != 0 {
+		return fail(secretstore.ErrAccessDenied,
+			"%q is a symbolic link, and the embedded store follows none: configure the path of the %s itself", path, want)
+	}
+	return fail(secretstore.ErrAccessDenied, "%q is not a %s", path, want)
+}
+
+func checkMode(path string, info fs.FileInfo, want string) error {
+	if runtime.GOOS == "windows" || info.Mode().Perm()&0o077 == 0 {
+		return nil // On Windows the mode says nothing about who may read.
+	}
+	return fail(secretstore.ErrAccessDenied, "%q has mode %04o, so that other users of this machine can use it; run: chmod %s %s",
+		path, info.Mode().Perm(), want, shellWord(path))
+}
+
+// shellWord writes a path as one word for a shell.
+func shellWord(path string) string {
+	if strings.HasPrefix(path, "-") {
+		path = "./" + path
+	}
+	for _, r := range path {
+		plain := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,@", r)
+		if !plain {
+			return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+		}
+	}
+	return path
+}
