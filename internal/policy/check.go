@@ -46,7 +46,7 @@ type Finding struct {
 // policy allows. A value may be longer than Length unless MaxLength forbids it,
 // also under a policy for generated values. The strength of a value (zxcvbn,
 // Shannon entropy, min_entropy_bits) is judged for supplied values only, which
-// takes up to 100 ms; certificates and the like, of any encoding and without
+// takes some 50 ms; certificates and the like, of any encoding and without
 // pattern rules, only must not be empty.
 func Check(p Policy, value string) []Finding {
 	var findings []Finding
@@ -129,7 +129,7 @@ func checkStrength(p Policy, value string) []Finding {
 		add(RuleShannon, "category", "the value has %.2f bits of Shannon entropy per character, at least %.2f are needed",
 			shannon, threshold)
 	}
-	if bits = math.Min(bits, shannon*float64(utf8.RuneCountInString(value))); bits < float64(p.MinEntropyBits) {
+	if bits = conservative(bits, value); bits < float64(p.MinEntropyBits) {
 		add(RuleEntropy, "min_entropy_bits", "the value's entropy is estimated, conservatively, at %.0f bits, at least %d are needed",
 			math.Floor(bits), p.MinEntropyBits)
 	}

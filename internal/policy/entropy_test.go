@@ -178,7 +178,7 @@ func TestMeasureAgainstSampling(t *testing.T) {
 	for name, p := range policies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			const n = 400_000
+			const n = 200_000
 			got, sampled := Measure(p).Acceptance, sampleAcceptance(p, n)
 			// Five standard deviations: the seed is fixed, so this cannot flake.
 			tolerance := 5*math.Sqrt(got*(1-got)/n) + 1e-5
@@ -247,6 +247,22 @@ func TestWordListFindsEveryWord(t *testing.T) {
 			if len(word) >= minSubstring && !m.scan([]byte(variant[:len(variant)-1]+variant)).word {
 				t.Errorf("%q after its own beginning is not found", word)
 			}
+		}
+	}
+}
+
+// TestWordInsideAWord: one word may end inside a longer one that is not finished.
+func TestWordInsideAWord(t *testing.T) {
+	t.Parallel()
+	w := newWordList([]string{"xhellothere", "hello", "llothing"})
+	tests := map[string]bool{"xhello": true, "xhello9": true, "xhell9": false, "xhellothing": true, "xhelothing": false, "hellothing": true, "hhllothing": true, "llothin": false}
+	for text, want := range tests {
+		state := uint16(0)
+		for i := range len(text) {
+			state = w.next[int(state)<<w.shift|int(w.code[text[i]])]
+		}
+		if got := state == found; got != want {
+			t.Errorf("%q: found %t, want %t", text, got, want)
 		}
 	}
 }

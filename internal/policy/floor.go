@@ -57,17 +57,17 @@ func (r *resolver) checkLengthFloor(measurable bool) {
 func (r *resolver) checkEntropy() {
 	measured := Measure(r.Policy)
 	if measured.Acceptance < minAcceptance {
-		r.addClash(measured.Acceptance)
+		r.addClash()
 		return
 	}
 	if floor := r.floorBits(); measured.Bits < floor && r.Length >= r.floorLength() {
 		r.add("length", "Policy below the floor",
-			"%s guarantees %s of entropy, below the floor of the %s that category %q guarantees, which no value may fall short of in %s. %s",
+			"With %s the policy guarantees %s of entropy, below the floor of the %s that category %q guarantees, which no value may fall short of in %s. %s",
 			r.sayAll(), atLeast(measured.Bits), atMost(floor), r.base.Category, r.env, r.advise(floor))
 	}
 	if wanted := float64(r.MinEntropyBits); measured.Bits < wanted {
 		r.add("min_entropy_bits", "Entropy below the minimum",
-			"%s is more than the %s of entropy that %s guarantees. %s",
+			"%s is more than the %s of entropy that the policy guarantees with %s. %s",
 			r.say("min_entropy_bits", r.MinEntropyBits), atLeast(measured.Bits), r.sayAll(), r.advise(wanted))
 	}
 }
@@ -131,7 +131,7 @@ func (r *resolver) sayAll() string {
 
 // addClash says which constraints leave almost no value: those without which
 // there would be enough.
-func (r *resolver) addClash(acceptance float64) {
+func (r *resolver) addClash() {
 	type constraint struct {
 		argument string
 		text     string
@@ -169,13 +169,9 @@ func (r *resolver) addClash(acceptance float64) {
 	if len(guilty) > 1 {
 		verb = "clash"
 	}
-	share := "no value"
-	if acceptance > 0 {
-		share = fmt.Sprintf("only one in %.0f candidates", 1/acceptance)
-	}
 	r.add(guilty[0].argument, "Policy that almost no value satisfies",
-		"With %s and encoding = %q, %s would be accepted; at least one in %.0f must be. What %s: %s. Loosen it, or change the length.",
-		r.say("length", r.Length), r.Encoding, share, 1/minAcceptance, verb, strings.Join(texts, "; "))
+		"With %s and encoding = %q fewer than one in %.0f candidates would be accepted. What %s: %s. Loosen it, or change the length.",
+		r.say("length", r.Length), r.Encoding, 1/minAcceptance, verb, strings.Join(texts, "; "))
 }
 
 // atLeast and atMost write a number of bits, rounded so that a message never says

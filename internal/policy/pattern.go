@@ -60,7 +60,7 @@ const (
 	excluded = 1 << 4 // a character of the encoding that exclude_characters removes
 )
 
-// NewMatcher prepares the tables for a policy, in about a microsecond.
+// NewMatcher prepares the tables for a policy, in a few microseconds.
 func NewMatcher(p Policy) *Matcher {
 	m := &Matcher{policy: p}
 	full := p

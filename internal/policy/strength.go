@@ -4,7 +4,9 @@
 package policy
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -18,15 +20,25 @@ import (
 // varied a value is, not how it was made: a generated value is judged by what its
 // policy guarantees.
 func Shannon(value string) float64 {
-	count, total := map[rune]int{}, 0
+	var (
+		ascii [utf8.RuneSelf]int
+		other = map[rune]int{}
+		total float64
+	)
 	for _, c := range value {
-		count[c]++
+		if c < utf8.RuneSelf {
+			ascii[c]++
+		} else {
+			other[c]++
+		}
 		total++
 	}
 	var bits float64
-	for _, n := range count {
-		share := float64(n) / float64(total)
-		bits -= share * math.Log2(share)
+	for _, n := range slices.AppendSeq(ascii[:], maps.Values(other)) {
+		if n > 0 {
+			share := float64(n) / total
+			bits -= share * math.Log2(share)
+		}
 	}
 	return bits
 }
@@ -42,12 +54,12 @@ func shannonDemand(p Policy) float64 {
 
 // shannonThreshold is the demand, lowered to what practically every random string
 // of the value's length over the alphabet that it seems to use reaches: the mean
-// less six standard deviations. Without that, 64 random hex digits, which have
+// less seven standard deviations. Without that, 64 random hex digits, which have
 // 3.82 bits per character on average and never more than 4, would be refused.
 func shannonThreshold(demand float64, value string) float64 {
 	// Beyond 256 characters the threshold hardly moves.
 	mean, deviation := randomShannon(min(utf8.RuneCountInString(value), 256), apparentAlphabet(value))
-	return math.Min(demand, mean-6*deviation)
+	return math.Min(demand, mean-7*deviation)
 }
 
 // randomShannon returns mean and standard deviation of the Shannon entropy per
@@ -100,25 +112,24 @@ func apparentAlphabet(value string) int {
 	return 95
 }
 
-// zxcvbnCharacters is how much of a value zxcvbn gets to see. Its time grows with
-// the square of the length: 100 characters take some 50 ms. The beginning of a
-// value is never harder to guess than all of it.
-const zxcvbnCharacters = 100
+// zxcvbnBytes is how much of a value zxcvbn gets to see. Its time grows with the
+// square of the length and more: 100 characters take some 50 ms. The beginning of
+// a value is never harder to guess than all of it.
+const zxcvbnBytes = 100
 
-// leetSymbols are the characters that zxcvbn takes for letters as well ("p4$$w0rd").
-// It tries all combinations of what they may stand for, which with all of them in
-// one value takes minutes. Nobody writes a word with more than maxLeetSymbols
-// different ones.
+// leetSymbols are the punctuation that zxcvbn takes for letters as well
+// ("p@$$word"), beside the digits. It tries all combinations of what they may
+// stand for, which takes seconds for a value with all of them. Nobody writes a
+// word with more than maxLeetSymbols different ones.
 const (
-	leetSymbols    = "0123456789!|$%@+({[<"
-	maxLeetSymbols = 12
+	leetSymbols    = "!|$%@+({[<"
+	maxLeetSymbols = 3
 )
 
 // zxcvbnScore returns how hard the value is to guess, from 0 (trivial) to 4, and
 // zxcvbn's estimate in bits.
 func zxcvbnScore(value string) (score int, bits float64) {
-	characters := []rune(value)
-	value = string(characters[:min(len(characters), zxcvbnCharacters)])
+	value = value[:min(len(value), zxcvbnBytes)]
 	leet := within(sortedSet(value), leetSymbols)
 	result := zxcvbn.PasswordStrength(value, nil, func(m match.Matcher) bool {
 		return m.ID == matching.L33TMatcherName && len(leet) > maxLeetSymbols
@@ -146,5 +157,9 @@ func requiredScore(c Classification) int {
 // falls short of the truth even for random values, by a tenth or so.
 func EstimateBits(value string) float64 {
 	_, bits := zxcvbnScore(value)
-	return math.Min(bits, Shannon(value)*float64(utf8.RuneCountInString(value)))
+	return conservative(bits, value)
+}
+
+func conservative(zxcvbnBits float64, value string) float64 {
+	return math.Min(zxcvbnBits, Shannon(value)*float64(utf8.RuneCountInString(value)))
 }

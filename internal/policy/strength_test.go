@@ -4,7 +4,6 @@
 package policy
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -81,17 +80,17 @@ func TestShannonThresholdPassesRandomValues(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			random := rand.New(rand.NewPCG(7, 8))
-			for _, length := range []int{8, 16, 20, 32, 48, 64, 128, 300} {
-				const samples = 40_000
+			for _, length := range []int{8, 16, 24, 32, 48, 64, 128} {
+				const samples = 50_000
 				refused := 0
-				thresholds := map[string]float64{} // the threshold depends on the alphabet that shows
+				thresholds := map[int]float64{} // the threshold depends on the alphabet that shows
 				for range samples {
 					value := randomString(random, set, length)
-					key := fmt.Sprint(apparentAlphabet(value))
-					threshold, ok := thresholds[key]
+					apparent := apparentAlphabet(value)
+					threshold, ok := thresholds[apparent]
 					if !ok {
 						threshold = shannonThreshold(4, value)
-						thresholds[key] = threshold
+						thresholds[apparent] = threshold
 					}
 					if Shannon(value) < threshold {
 						refused++
@@ -116,7 +115,7 @@ func TestRandomValuesAreStrong(t *testing.T) {
 		supplied := p
 		supplied.Supplied = true
 		m := NewMatcher(p)
-		for tried := 0; tried < 60; {
+		for tried := 0; tried < 12; {
 			value := randomString(random, p.Alphabet(), p.Length)
 			if !m.Allows([]byte(value)) {
 				continue
@@ -133,9 +132,9 @@ func TestEstimateBitsIsConservative(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(11, 12))
 	for _, set := range []string{digits, digits + "abcdef", alphanumeric, alphanumeric + "-_"} {
-		for _, length := range []int{16, 32, 64} {
+		for _, length := range []int{16, 40} {
 			truth := float64(length) * math.Log2(float64(len(set)))
-			for range 20 {
+			for range 10 {
 				if got := EstimateBits(randomString(random, set, length)); got > truth || got < truth/2 {
 					t.Errorf("%d out of %d: estimated %.1f bits, true %.1f", length, len(set), got, truth)
 				}
@@ -144,8 +143,7 @@ func TestEstimateBitsIsConservative(t *testing.T) {
 	}
 }
 
-// FuzzCheck: no input may make the estimators fail, and messages are the same for
-// every value that breaks the same rules by the same numbers.
+// FuzzCheck: no input may make the estimators panic, and every finding is complete.
 func FuzzCheck(f *testing.F) {
 	for _, seed := range []string{"", "\x00", "\xff\xfe", "aaa", "日本語のパスワード", "\u202e12/31/1999", "zxcvbn\n\n\n", "\U0001F600\U0001F600"} {
 		f.Add(seed, uint8(0))

@@ -150,8 +150,8 @@ func (r *resolver) validateMinima() {
 		limit, most = "max_length", r.MaxLength // a supplied value may be longer than the length
 	}
 	if most > 0 && sum > most {
-		r.add(limit, "Minima longer than the value", "%s need %s together, but %s. Write %s = %d or more, or smaller minima.",
-			strings.Join(set, " and "), characters(sum), r.say(limit, most), limit, roundUp(sum, r.Encoding.block()))
+		r.add(limit, "Minima longer than the value", "The minima (%s) need %s, but %s. Write %s = %d or more, or smaller minima.",
+			strings.Join(set, ", "), characters(sum), r.say(limit, most), limit, roundUp(sum, r.Encoding.block()))
 	}
 	if r.MinEntropyBits < 0 {
 		r.add("min_entropy_bits", "Negative minimum", "%s is less than 0. Write 0 for no minimum.", r.say("min_entropy_bits", r.MinEntropyBits))

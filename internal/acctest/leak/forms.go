@@ -34,7 +34,7 @@ func forms(value string) []needle {
 	add("Go %q", unquote(strconv.Quote(value)))
 	add("Go %+q", unquote(strconv.QuoteToASCII(value)))
 	// Terraform escapes the beginning of templates in what it prints as HCL.
-	add("HCL", strings.NewReplacer("${", "$${", "%{", "%%{").Replace(unquote(strconv.Quote(value))))
+	add("HCL", strings.NewReplacer("${", "$${", "%{", "%%{").Replace(escapeJSON(value, false)))
 	add("Go []byte", strings.Trim(fmt.Sprint([]byte(value)), "[]"))
 	add("JSON array of bytes", strings.ReplaceAll(strings.Trim(fmt.Sprint([]byte(value)), "[]"), " ", ","))
 	// A value in a JSON secret in a request in a JSON log is escaped three times.

@@ -27,7 +27,7 @@ import (
 )
 
 // value has characters that each form writes in its own way.
-const value = "p<w>\"\\d&/?+=%41 ${x}%{y}é\t~end"
+const value = "p<w>\"\\d&/?+=%41 ${x}%{y}é\t\x01~end"
 
 func marshal(t testing.TB, v any) string {
 	t.Helper()
@@ -71,7 +71,7 @@ func planted(t testing.TB, value string) map[string]string {
 		"%X":                          fmt.Sprintf("%X", value),
 		"JSON of a byte slice":        marshal(t, []byte(value)),
 		"basic authorization":         "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("user:"+value)),
-		"HCL":                         `v = "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "${", "$${", "%{", "%%{").Replace(value) + `"`,
+		"HCL":                         `v = "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\t", `\t`, "\x01", `\u0001`, "${", "$${", "%{", "%%{").Replace(value) + `"`,
 		"HTML":                        "<p>" + strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;").Replace(value) + "</p>",
 		"between other control bytes": "\x00\x1b[0m" + value + "\x00",
 	}
