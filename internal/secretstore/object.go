@@ -110,7 +110,7 @@ func (o *Object) Plaintext() Plaintext {
 		text.Write(m.value)
 	}
 	text.WriteByte('}')
-	return Plaintext{data: text.Bytes()}
+	return NewPlaintext(text.String())
 }
 
 func (o *Object) index(key string) int {

@@ -107,8 +107,12 @@ func TestPlaintextNeverPrints(t *testing.T) {
 		Value  secretstore.Plaintext
 		Nested *secretstore.Plaintext
 	}
+	type hiding struct { // fmt cannot call methods of unexported fields
+		value  secretstore.Plaintext
+		nested []secretstore.Plaintext
+	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		for _, arg := range []any{value, &value, holder{value, &value}, []secretstore.Plaintext{value}, map[string]secretstore.Plaintext{"k": value}} {
+		for _, arg := range []any{value, &value, holder{value, &value}, hiding{value, []secretstore.Plaintext{value}}, &hiding{value, nil}, []secretstore.Plaintext{value}, map[string]secretstore.Plaintext{"k": value}} {
 			got := fmt.Sprintf(verb, arg)
 			for _, form := range []string{"qXz7", "71587a37", "71587A37", "113 88"} {
 				if strings.Contains(got, form) {

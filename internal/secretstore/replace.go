@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,12 @@ type Replacement struct {
 	Change string
 	// KeepEarlier labels the version that is left, so that it stays readable.
 	KeepEarlier bool
+	// Previous is the version that has to have AWSPREVIOUS afterwards, because a
+	// grace period is running; "" for the version that is left.
+	Previous string
+	// Unfinished are versions of rotations by this provider that never became
+	// current. Pending is taken from them: they can be made again.
+	Unfinished []string
 	// Value makes the new value from the current one; current is nil when the
 	// secret has no current version.
 	Value func(current *Value) (Plaintext, error)
@@ -65,10 +72,18 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 	previous := secret.VersionWith(Previous)
 
 	if base != "" && base == DeriveVersionID(secret.ARN, previous, change.Change) {
-		return removeLabel(ctx, store, secret.ARN, Pending, base, pending == base)
+		return finish(ctx, store, secret.ARN, previous, base, pending == base, change)
+	}
+	if base != "" && change.Previous != "" && change.Previous == previous {
+		// AWSPREVIOUS may have been given back by an earlier try, so that it no
+		// longer tells what this version was made from.
+		done, err := madeBefore(ctx, store, secret.ARN, base, change.Change)
+		if err != nil || done {
+			return err
+		}
 	}
 	version := DeriveVersionID(secret.ARN, base, change.Change)
-	if err := refuseForeign(secret, pending, change.Change); err != nil {
+	if err := refuseForeign(secret, pending, change); err != nil {
 		return err
 	}
 	if base == "" {
@@ -84,7 +99,7 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 		}
 	}
 	if change.KeepEarlier {
-		if err := keep(ctx, store, secret, base); err != nil {
+		if err := KeepVersion(ctx, store, secret, base); err != nil {
 			return err
 		}
 	}
@@ -94,20 +109,44 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 		}
 		return err
 	}
-	return removeLabel(ctx, store, secret.ARN, Pending, version, true)
+	return finish(ctx, store, secret.ARN, base, version, true, change)
 }
 
-func refuseForeign(secret Secret, pending, change string) error {
+// finish cleans up after Current has been moved from one version to another.
+// Previous comes last: until it is given back it tells that this was the change.
+func finish(ctx context.Context, store Store, id, left, version string, pending bool, change Replacement) error {
+	if err := removeLabel(ctx, store, id, Pending, version, pending); err != nil {
+		return err
+	}
+	if change.Previous == "" || change.Previous == left {
+		return nil
+	}
+	err := store.MoveLabel(ctx, id, Previous, left, change.Previous)
+	if errors.Is(err, ErrConflict) {
+		return nil // a later change has decided where it belongs
+	}
+	return err
+}
+
+// madeBefore reports whether a change made a version from any other.
+func madeBefore(ctx context.Context, store Store, id, version, change string) (bool, error) {
+	versions, err := store.Versions(ctx, id)
+	return slices.ContainsFunc(versions, func(v Version) bool {
+		return version == DeriveVersionID(id, v.ID, change)
+	}), err
+}
+
+func refuseForeign(secret Secret, pending string, change Replacement) error {
 	switch {
 	case secret.OwningService != "":
 		return &ForeignRotationError{ARN: secret.ARN, By: "managed by the AWS service " + secret.OwningService}
 	case secret.RotationEnabled:
 		return &ForeignRotationError{ARN: secret.ARN, By: "rotated by AWS Secrets Manager with " + secret.RotationLambda}
-	case pending == "" || pending == secret.VersionWith(Current):
+	case pending == "" || pending == secret.VersionWith(Current) || slices.Contains(change.Unfinished, pending):
 		return nil
 	}
 	for base := range secret.Labels {
-		if pending == DeriveVersionID(secret.ARN, base, change) {
+		if pending == DeriveVersionID(secret.ARN, base, change.Change) {
 			return nil // our own, perhaps begun on a version that is no longer current
 		}
 	}
@@ -132,7 +171,26 @@ func putPending(ctx context.Context, store Store, id, base, version string, chan
 	return err
 }
 
-func keep(ctx context.Context, store Store, secret Secret, version string) error {
+// MaxKept is how many versions KeepVersion can label: a secret has at most 20
+// labels, of which three have a meaning of their own.
+const MaxKept = MaxLabels - 3
+
+// KeptVersions is how many versions of a secret KeepVersion has labelled.
+func KeptVersions(secret Secret) int {
+	kept := 0
+	for _, labels := range secret.Labels {
+		for _, label := range labels {
+			if strings.HasPrefix(label, keepLabel) {
+				kept++
+			}
+		}
+	}
+	return kept
+}
+
+// KeepVersion gives a version the next free label roi-keep-N, unless it has one,
+// so that the store never drops it. secret is a description.
+func KeepVersion(ctx context.Context, store Store, secret Secret, version string) error {
 	highest := 0
 	for id, labels := range secret.Labels {
 		for _, label := range labels {

@@ -64,6 +64,7 @@ func (r *request) read(id string) (*record, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.collect(rec)
 	old := rec.previous
 	if old == nil || old.reads <= 0 && !r.machine.Now().Before(old.until) {
 		return rec, nil

@@ -257,6 +257,7 @@ func (r *request) stopReplicationToReplica(in describeSecretInput) (any, error) 
 func (rec *record) deletable(region string) error {
 	switch {
 	case rec.isReplica(region):
+		// Assumed: as for every other change, see change.
 		return invalidParameter("Operation not permitted on a replica secret. Call must be made in primary secret's region.")
 	case len(rec.replicas) > 0:
 		// Service model: "You can't delete a primary secret that is replicated to

@@ -292,6 +292,7 @@ func (r *request) deleteSecret(in deleteSecretInput) (any, error) {
 		return nil, err
 	}
 	if !force {
+		// Assumed: a second deletion does not begin a new window.
 		if err := rec.live(); err != nil {
 			return nil, err
 		}

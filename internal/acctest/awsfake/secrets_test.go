@@ -145,8 +145,12 @@ func TestSecretRules(t *testing.T) {
 			f.create("app", "a")
 			_, err := f.in("us-east-1").DescribeSecret(f.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String("app")})
 			f.fails(err, "ResourceNotFoundException", "")
-			_, err = f.in("us-east-1").DescribeSecret(f.Context(), &secretsmanager.DescribeSecretInput{SecretId: aws.String(f.s.Secret("app").ARN)})
-			f.fails(err, "ResourceNotFoundException", "")
+			f.s.Seed(Seed{Name: "app", Region: "us-east-1"})
+			arn := f.s.Secret("app").ARN
+			for _, id := range []string{arn, arn[:len(arn)-7]} {
+				_, err = f.in("us-east-1").DescribeSecret(f.Context(), &secretsmanager.DescribeSecretInput{SecretId: &id})
+				f.fails(err, "ResourceNotFoundException", "")
+			}
 		}},
 		{"another account's secrets are denied", "https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_examples_cross.html", nil, func(f fixture) {
 			_, err := f.get(f.s.Seed(Seed{Name: "app", Account: "999999999999"}))
@@ -159,6 +163,8 @@ func TestSecretRules(t *testing.T) {
 				d.RotationEnabled == nil && d.OwningService == nil && d.PrimaryRegion == nil && d.ReplicationStatus == nil && d.LastRotatedDate == nil, true)
 			same(f, "created", *d.CreatedDate, f.start)
 			same(f, "changed", *d.LastChangedDate, f.start)
+			_, raw := f.post("secretsmanager", "secretsmanager.DescribeSecret", jsonType, `{"SecretId":"app"}`)
+			same(f, "null", strings.Contains(raw, "null"), false)
 		}},
 		{"any change moves LastChangedDate", serviceModel, nil, func(f fixture) {
 			f.create("app", "a")

@@ -163,6 +163,28 @@ func (s *Server) SecretIn(account, region, name string) Secret {
 	return rec.snapshot()
 }
 
+// DropDeprecated removes the versions of a secret that have no label, as AWS may
+// in the background, and returns how many there were. Service model,
+// DescribeSecret: "Versions that don't have staging labels are considered
+// deprecated and Secrets Manager can delete them".
+func (s *Server) DropDeprecated(name string) int {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rec := s.space(s.account, s.region).secrets[name]
+	if rec == nil {
+		s.t.Fatalf("awsfake: there is no secret %q", name)
+	}
+	dropped := 0
+	for id := range rec.versions {
+		if len(rec.labelsOf(id)) == 0 {
+			delete(rec.versions, id)
+			dropped++
+		}
+	}
+	return dropped
+}
+
 // Secrets returns all secrets of all accounts and regions, by ARN.
 func (s *Server) Secrets() []Secret {
 	s.mu.Lock()

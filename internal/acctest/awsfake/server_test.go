@@ -159,7 +159,9 @@ func TestFaults(t *testing.T) {
 			f.s.Inject(Fault{Kind: LostResponse})
 			cfg := f.s.Config()
 			cfg.Retryer = func() aws.Retryer {
-				return retry.NewStandard(func(o *retry.StandardOptions) { o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil }) })
+				return retry.NewStandard(func(o *retry.StandardOptions) {
+					o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 0, nil })
+				})
 			}
 			f.sm = secretsmanager.NewFromConfig(cfg)
 			f.ok(f.tryCreate("app", "a"))
@@ -221,10 +223,17 @@ func TestFaults(t *testing.T) {
 		}},
 		{"a client that gives up ends latency", own, nil, func(f fixture) {
 			f.s.Inject(Fault{Kind: Latency, Delay: time.Hour})
+			ended := make(chan struct{})
+			f.s.After(func(Call) { close(ended) })
 			ctx, cancel := context.WithTimeout(f.Context(), 20*time.Millisecond)
 			defer cancel()
 			_, err := f.sm.ListSecrets(ctx, &secretsmanager.ListSecretsInput{})
 			same(f, "failed", err != nil, true)
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				f.Fatal("the request is still waiting")
+			}
 		}},
 		{"hooks run before and after processing", own, nil, func(f fixture) {
 			var seen []string

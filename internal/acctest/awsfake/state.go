@@ -239,7 +239,8 @@ func (r *request) change(id string) (*record, error) {
 	return rec.clone(), nil
 }
 
-// live fails in the recovery window (recorded).
+// live fails in the recovery window (service model, InvalidRequestException: "The
+// secret is scheduled for deletion"; message recorded).
 func (rec *record) live() error {
 	if rec.deleted.IsZero() {
 		return nil

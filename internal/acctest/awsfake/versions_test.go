@@ -239,6 +239,7 @@ func TestVersionRules(t *testing.T) {
 		{"unlabelled versions above 100 go when older than a day", quotas, nil, func(f fixture) {
 			first := f.create("app", "a")
 			f.ok(f.move("app", "keep", "", first))
+			f.s.Advance(time.Second)
 			for range 120 {
 				f.put("app", uuid.NewString())
 			}
@@ -248,6 +249,24 @@ func TestVersionRules(t *testing.T) {
 			got := f.s.Secret("app")
 			same(f, "kept", len(got.Versions), 100)
 			same(f, "labelled ones stay", got.Versions[first].ID+got.Versions[last].ID, first+last)
+		}},
+		{"also without another write", quotas, nil, func(f fixture) {
+			f.create("app", "a")
+			for range 110 {
+				f.put("app", uuid.NewString())
+			}
+			f.s.Advance(24*time.Hour + time.Second)
+			same(f, "kept", len(f.versions("app", true)), 100)
+		}},
+		{"deprecated versions may go at any time", serviceModel, nil, func(f fixture) {
+			v1 := f.create("app", "a")
+			v2 := f.put("app", "b")
+			same(f, "dropped", f.s.DropDeprecated("app"), 0)
+			f.ok(f.move("app", "AWSPREVIOUS", v1, ""))
+			same(f, "dropped", f.s.DropDeprecated("app"), 1)
+			_, err := f.get("app", byID(v1))
+			f.fails(err, "ResourceNotFoundException", "VersionId: "+v1)
+			f.labels("app", map[string]string{"AWSCURRENT": v2})
 		}},
 		{"the value of a version has its own date", serviceModel, nil, func(f fixture) {
 			f.create("app", "a")

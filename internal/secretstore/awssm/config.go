@@ -202,9 +202,9 @@ func (c *Config) base() (*awsbase.Config, error) {
 		UseFIPSEndpoint:                c.UseFIPSEndpoint,
 		UserAgent:                      c.userAgent(),
 
-		// Its log holds request and response bodies, and so secret values.
-		// Neither of the two fields suffices alone: Logger nil keeps its own
-		// messages away, SuppressDebugLog its middleware and the SDK's log.
+		// Its log holds request and response bodies, and so secret values, and
+		// external ids of roles. Without a logger there is none; without its
+		// middleware nothing prepares one.
 		Logger:           nil,
 		SuppressDebugLog: true,
 	}

@@ -26,6 +26,13 @@ func TestContractMoto(t *testing.T) {
 	store := New(config)
 	store.settle = briefly
 	keys := [2]string{motoKey(t, store), motoKey(t, store)}
+	key, err := store.DescribeKey(t.Context(), keys[0], "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key.ARN != keys[0] || key.State != "Enabled" || key.Manager != "CUSTOMER" || key.Rotation == nil || *key.Rotation {
+		t.Errorf("a new key is %+v", key)
+	}
 	storetest.Run(t, func(t *testing.T) storetest.Fixture {
 		return storetest.Fixture{
 			Store:   store,
@@ -69,13 +76,22 @@ func motoKey(t *testing.T, store *Store) string {
 func TestContractFake(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Fixture {
 		fake := awsfake.Start(t)
+		regions := [2]string{"eu-west-1", "us-east-1"}
+		// A key of a replica is one of its own region, so that only an alias can
+		// mean a key here and there.
+		keys := [2]string{"alias/one", "alias/two"}
+		for _, region := range append(regions[:], testRegion) {
+			for _, alias := range keys {
+				fake.AddKey(awsfake.Key{Region: region, Aliases: []string{alias}})
+			}
+		}
 		store := New(testConfig(t, fake.URL()))
 		store.settle = briefly
 		return storetest.Fixture{
 			Store:   store,
 			Advance: fake.Advance,
-			Keys:    [2]string{fake.AddKey(awsfake.Key{}), fake.AddKey(awsfake.Key{})},
-			Regions: [2]string{"eu-west-1", "us-east-1"},
+			Keys:    keys,
+			Regions: regions,
 		}
 	})
 }

@@ -151,6 +151,10 @@ func failed(kind error, format string, args ...any) *failure {
 	return &failure{kind: kind, text: fmt.Sprintf(format, args...)}
 }
 
+// errNotAWS is a success without what a success has: not AWS answered, but a
+// proxy or another service.
+var errNotAWS = failed(secretstore.ErrInternal, "the response is not one of AWS")
+
 // understand reduces an error of the SDK to what a person needs. The SDK's own
 // text repeats service, operation, status and request id at every level, and the
 // original is not kept: nothing that it may hold can then reach a log.
@@ -200,7 +204,7 @@ func understand(op operation, id string, attempts int, err error) *failure {
 // that is missing, unless AWS names it.
 func apiText(op operation, id string, kind error, api smithy.APIError) string {
 	text := api.ErrorCode()
-	if message := firstLine(api.ErrorMessage()); message != "" {
+	if message := firstLine(api.ErrorMessage()); message != "" && message != "UnknownError" { // the SDK's word for none
 		text += ": " + message
 	}
 	if mentionsValue(api.ErrorMessage()) {
@@ -212,6 +216,9 @@ func apiText(op operation, id string, kind error, api smithy.APIError) string {
 	}
 	if strings.Contains(text, "KMS") && op.action != opDescribeKey.action {
 		return fmt.Sprintf("%s needs %s on the key of %q: %s", op.action, keyActions(op), id, text)
+	}
+	if id == "" {
+		return fmt.Sprintf("%s is missing: %s", op.action, text)
 	}
 	return fmt.Sprintf("%s is missing on %q: %s", op.action, id, text)
 }

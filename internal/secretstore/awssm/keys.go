@@ -4,6 +4,7 @@
 package awssm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,20 +25,16 @@ type keyRef struct{ region, id string }
 // DescribeKey implements secretstore.KeyDescriber. Besides kms:DescribeKey it
 // likes to have kms:GetKeyRotationStatus, without which Rotation is nil.
 func (s *Store) DescribeKey(ctx context.Context, id, region string) (secretstore.Key, error) {
-	if region != "" {
-		if err := keyIsIn(id, region); err != nil {
-			return secretstore.Key{}, err
-		}
+	if err := keyIsIn(id, cmp.Or(region, s.config.Region)); err != nil {
+		return secretstore.Key{}, err
 	}
 	conn, err := s.connect(ctx)
 	if err != nil {
 		return secretstore.Key{}, s.fail(ctx, opDescribeKey, id, 1, err)
 	}
-	if region == "" {
-		region = conn.scope.Region
-		if err := keyIsIn(id, region); err != nil {
-			return secretstore.Key{}, err
-		}
+	region = cmp.Or(region, conn.scope.Region)
+	if err := keyIsIn(id, region); err != nil {
+		return secretstore.Key{}, err
 	}
 	key, err := s.keyOnce(keyRef{region, id}).get(ctx, func(ctx context.Context) (secretstore.Key, error) {
 		ctx = countAttempts(ctx)
@@ -50,8 +47,8 @@ func (s *Store) DescribeKey(ctx context.Context, id, region string) (secretstore
 	return key, err
 }
 
-// keyIsIn refuses the ARN of a key in another region: KMS would say no more than
-// that it does not exist.
+// keyIsIn refuses the ARN of a key in another region, if ours is known: KMS would
+// say no more than that it does not exist.
 func keyIsIn(id, region string) error {
 	if !strings.HasPrefix(id, "arn:") {
 		return nil
@@ -60,7 +57,7 @@ func keyIsIn(id, region string) error {
 	if err != nil || parsed.Service != "kms" {
 		return invalid(opDescribeKey, id, "not the ARN of a KMS key or alias")
 	}
-	if parsed.Region != region {
+	if region != "" && parsed.Region != region {
 		return invalid(opDescribeKey, id, fmt.Sprintf("the key is in region %s, but one in %s is needed", parsed.Region, region))
 	}
 	return nil
@@ -94,6 +91,9 @@ func describeKey(ctx context.Context, client *kms.Client, id string) (secretstor
 		return secretstore.Key{}, err
 	}
 	meta := out.KeyMetadata
+	if meta == nil {
+		return secretstore.Key{}, errNotAWS
+	}
 	key := secretstore.Key{
 		ID:           aws.ToString(meta.KeyId),
 		ARN:          aws.ToString(meta.Arn),

@@ -5,9 +5,9 @@ package awssm
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -47,7 +47,7 @@ func (r impatient) IsErrorRetryable(err error) bool {
 	if errors.As(err, &api) && api.ErrorCode() == "LimitExceededException" {
 		return false
 	}
-	return !badCertificate(err) && r.RetryerV2.IsErrorRetryable(err)
+	return !wrongServer(err) && r.RetryerV2.IsErrorRetryable(err)
 }
 
 // RetryDelay implements aws.Retryer. It is the one place where a retryer is told
@@ -70,15 +70,14 @@ func cannotConnect(err error) bool {
 		return true
 	}
 	var dns *net.DNSError
-	var notTLS tls.RecordHeaderError
 	var alert tls.AlertError
-	return errors.As(err, &dns) || errors.As(err, &notTLS) || errors.As(err, &alert) || badCertificate(err)
+	return errors.As(err, &dns) || errors.As(err, &alert) || wrongServer(err)
 }
 
-func badCertificate(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var authority x509.UnknownAuthorityError
-	var host x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid)
+// wrongServer tells whether a server answered, but not with TLS, or with a
+// certificate that is not to be trusted. It will do the same again.
+func wrongServer(err error) bool {
+	var certificate *tls.CertificateVerificationError
+	var notTLS tls.RecordHeaderError
+	return errors.As(err, &certificate) || errors.As(err, &notTLS) || errors.Is(err, http.ErrSchemeMismatch)
 }

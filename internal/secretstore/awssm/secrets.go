@@ -45,6 +45,9 @@ func (s *Store) Create(ctx context.Context, input secretstore.CreateInput) (secr
 		}
 		request.SecretString, request.SecretBinary = encode(input.Value)
 		out, err = conn.secrets.CreateSecret(ctx, request)
+		if err == nil && (out.ARN == nil || out.VersionId == nil) {
+			return errNotAWS
+		}
 		return err
 	}, input.Value.Reveal())
 	if err != nil {
@@ -67,6 +70,9 @@ func (s *Store) Describe(ctx context.Context, id string) (secretstore.Secret, er
 	var out *secretsmanager.DescribeSecretOutput
 	err := s.run(ctx, opDescribe, id, func(ctx context.Context, conn *session) (err error) {
 		out, err = conn.secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
+		if err == nil && out.ARN == nil {
+			return errNotAWS
+		}
 		return err
 	})
 	if err != nil {
@@ -140,9 +146,6 @@ func (s *Store) Value(ctx context.Context, id string, ref secretstore.VersionRef
 	if ref == (secretstore.VersionRef{}) {
 		ref.Label = secretstore.Current
 	}
-	if ref == (secretstore.VersionRef{}) {
-		ref.Label = secretstore.Current
-	}
 	var out *secretsmanager.GetSecretValueOutput
 	err := s.run(ctx, opValue, id, func(ctx context.Context, conn *session) (err error) {
 		out, err = conn.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
@@ -150,6 +153,9 @@ func (s *Store) Value(ctx context.Context, id string, ref secretstore.VersionRef
 			VersionId:    optional(ref.ID),
 			VersionStage: optional(ref.Label),
 		})
+		if err == nil && out.SecretString == nil && out.SecretBinary == nil {
+			return errNotAWS
+		}
 		return err
 	})
 	if err != nil {
