@@ -20,6 +20,7 @@ import (
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/moto"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/awssm"
@@ -28,6 +29,10 @@ import (
 
 // TestMain keeps the machine's own AWS and roi settings out of the tests.
 func TestMain(m *testing.M) {
+	if os.Getenv(panicVariable) != "" {
+		servePanicking()
+		return
+	}
 	for _, variable := range os.Environ() {
 		name, _, _ := strings.Cut(variable, "=")
 		if strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "ROI_") {
@@ -40,6 +45,8 @@ func TestMain(m *testing.M) {
 	_ = os.Unsetenv("TF_CLI_CONFIG_FILE")
 	code := m.Run()
 	moto.Stop()
+	tfcli.Cleanup()
+	_ = os.RemoveAll(clockProviderFolder)
 	os.Exit(code)
 }
 

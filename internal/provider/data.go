@@ -39,7 +39,8 @@ type providerData struct {
 	env              environmentVariables
 	model            providerModel
 
-	secrets secretRun
+	secrets   secretRun
+	rotations rotationRun
 
 	storeMu sync.Mutex
 	store   secretstore.Store
@@ -53,7 +54,7 @@ func configure(value any, diags *diag.Diagnostics) *providerData {
 	}
 	data, ok := value.(*providerData)
 	if !ok {
-		diags.AddError("Unexpected Provider Data",
+		diags.AddError("Unexpected provider data",
 			fmt.Sprintf("Expected *providerData, got: %T. This is always a bug in the provider and should be reported to its developers.", value))
 		return nil
 	}
@@ -72,7 +73,7 @@ func (e *unknownArgumentError) Error() string {
 // diagnostic is for what cannot wait until apply; what names it and says what
 // cannot be done, as in `roi_secret "name" cannot be read`.
 func (e *unknownArgumentError) diagnostic(what string) diag.Diagnostic {
-	return diag.NewErrorDiagnostic("Provider Argument Not Known Yet",
+	return diag.NewErrorDiagnostic("Provider argument not known yet",
 		fmt.Sprintf("%s: the provider argument %s depends on something that does not exist yet.\n\n"+
 			"Create what it depends on first, then plan again:\n\n"+
 			"    terraform apply -target=ADDRESS\n\n"+
@@ -86,7 +87,7 @@ func providerProblem(what string, err error) diag.Diagnostic {
 	if errors.As(err, &unknown) {
 		return unknown.diagnostic(what)
 	}
-	return diag.NewErrorDiagnostic("Invalid Provider Configuration", what+".\n\n"+err.Error())
+	return diag.NewErrorDiagnostic("Invalid provider configuration", what+".\n\n"+err.Error())
 }
 
 // environmentVariables are the variables that change the configuration.
@@ -116,7 +117,7 @@ func readEnvironmentVariables() environmentVariables {
 func (v environmentVariables) problems() diag.Diagnostics {
 	var diags diag.Diagnostics
 	invalid := func(name, problem string) {
-		diags.AddError("Invalid Environment Variable", fmt.Sprintf("The environment variable %s %s.", name, problem))
+		diags.AddError("Invalid environment variable", fmt.Sprintf("The environment variable %s %s.", name, problem))
 	}
 	for _, variable := range []struct {
 		name, value string
@@ -314,8 +315,8 @@ func (d *providerData) Store(context.Context) (secretstore.Store, error) {
 	if d.wrapStore != nil {
 		store = d.wrapStore(store)
 	}
-	d.store = store
-	return store, nil
+	d.store = cached(store)
+	return d.store, nil
 }
 
 func (d *providerData) newStore() (secretstore.Store, error) {

@@ -92,10 +92,10 @@ func TestEnvironmentAndStoreKind(t *testing.T) {
 
 func TestInvalidEnvironmentVariables(t *testing.T) {
 	for variable, want := range map[string]string{
-		envEnvironment:     `Invalid Environment Variable: The environment variable ROI_ENVIRONMENT must be one of development, staging, production, got: "nonsense".`,
-		envStore:           `Invalid Environment Variable: The environment variable ROI_STORE must be one of aws, local, got: "nonsense".`,
-		envRotationOverdue: `Invalid Environment Variable: The environment variable ROI_ROTATION_OVERDUE must be one of replace, error, warn, got: "nonsense".`,
-		envPlanAsOf: `Invalid Environment Variable: The environment variable ROI_PLAN_AS_OF must be an RFC 3339 time such as "2027-03-31T00:00:00Z" ` +
+		envEnvironment:     `Invalid environment variable: The environment variable ROI_ENVIRONMENT must be one of development, staging, production, got: "nonsense".`,
+		envStore:           `Invalid environment variable: The environment variable ROI_STORE must be one of aws, local, got: "nonsense".`,
+		envRotationOverdue: `Invalid environment variable: The environment variable ROI_ROTATION_OVERDUE must be one of replace, error, warn, got: "nonsense".`,
+		envPlanAsOf: `Invalid environment variable: The environment variable ROI_PLAN_AS_OF must be an RFC 3339 time such as "2027-03-31T00:00:00Z" ` +
 			`or a number of days from now such as "+91d", at most 3650, got: "nonsense".`,
 	} {
 		t.Run(variable, func(t *testing.T) {
@@ -313,7 +313,7 @@ Create what it depends on first, then plan again:
     terraform apply -target=ADDRESS
 
 where ADDRESS is the resource or module that the value of aws.region comes from.`
-	if diff := cmp.Diff(want, d.Detail()); diff != "" || d.Severity() != diag.SeverityError || d.Summary() != "Provider Argument Not Known Yet" {
+	if diff := cmp.Diff(want, d.Detail()); diff != "" || d.Severity() != diag.SeverityError || d.Summary() != "Provider argument not known yet" {
 		t.Errorf("%s %s (-want +got):\n%s", d.Severity(), d.Summary(), diff)
 	}
 }

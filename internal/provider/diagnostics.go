@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -29,7 +30,7 @@ var advice = []struct {
 	{secretstore.ErrNotFound, "Secret not found",
 		"Check the name, the region and the account. A secret that was deleted outside Terraform is made again by the next plan and apply."},
 	{secretstore.ErrScheduledForDeletion, "Secret is scheduled for deletion",
-		"Restore it first:\n\n  aws secretsmanager restore-secret --secret-id NAME"},
+		"Restore it first:\n\n  aws secretsmanager restore-secret --secret-id SECRET"},
 	{secretstore.ErrExists, "Secret exists already", "Import it, or set adopt_existing = true."},
 	{secretstore.ErrConflict, "Secret was changed meanwhile",
 		"Another process moved AWSCURRENT at the same moment. Its version is in place and nothing is lost. Plan again."},
@@ -65,7 +66,7 @@ func (d *providerData) diagnose(op, id string, err error) diag.Diagnostic {
 	}
 	for _, a := range advice {
 		if errors.Is(err, a.kind) {
-			return diag.NewErrorDiagnostic(a.summary, fmt.Sprintf("%s.\n\n%s\n\n%s", what, a.next, err))
+			return diag.NewErrorDiagnostic(a.summary, fmt.Sprintf("%s.\n\n%s\n\n%s", what, strings.ReplaceAll(a.next, "SECRET", id), err))
 		}
 	}
 	return diag.NewErrorDiagnostic("Secret operation failed", what+".\n\n"+err.Error())

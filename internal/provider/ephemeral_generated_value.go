@@ -92,7 +92,7 @@ func (r *generatedValue) Open(ctx context.Context, req ephemeral.OpenRequest, re
 		return
 	}
 	if resolved.Supplied {
-		resp.Diagnostics.AddAttributeError(path.Root("category"), "Category Is Never Generated",
+		resp.Diagnostics.AddAttributeError(path.Root("category"), "Category is never generated",
 			"Values of category \""+resolved.Category+"\" are supplied from outside. Choose a category that is generated, such as api_key.")
 		return
 	}

@@ -92,19 +92,19 @@ func TestGeneratedValueProblems(t *testing.T) {
 		},
 		"supplied category": {
 			config: object{"category": "external"},
-			want:   `category: Category Is Never Generated: Values of category "external" are supplied from outside. Choose a category that is generated, such as api_key.`,
+			want:   `category: Category is never generated: Values of category "external" are supplied from outside. Choose a category that is generated, such as api_key.`,
 		},
 		"unknown environment": {
 			provider: object{"environment": unknown},
 			config:   object{"category": "jwt"},
-			want: `Provider Argument Not Known Yet: Cannot generate a value: the provider argument environment depends on something that does not exist yet.` +
+			want: `Provider argument not known yet: Cannot generate a value: the provider argument environment depends on something that does not exist yet.` +
 				"\n\nCreate what it depends on first, then plan again:\n\n    terraform apply -target=ADDRESS\n\n" +
 				"where ADDRESS is the resource or module that the value of environment comes from.",
 		},
 		"unknown policies": {
 			provider: object{"policies": object{"jwt": object{"length": unknown}}},
 			config:   object{"category": "jwt"},
-			want: `Provider Argument Not Known Yet: Cannot generate a value: the provider argument policies["jwt"].length depends on something that does not exist yet.` +
+			want: `Provider argument not known yet: Cannot generate a value: the provider argument policies["jwt"].length depends on something that does not exist yet.` +
 				"\n\nCreate what it depends on first, then plan again:\n\n    terraform apply -target=ADDRESS\n\n" +
 				"where ADDRESS is the resource or module that the value of policies[\"jwt\"].length comes from.",
 		},

@@ -122,7 +122,7 @@ func (r *secretValue) Open(ctx context.Context, req ephemeral.OpenRequest, resp 
 		return
 	}
 	if value.Plaintext.Binary() {
-		resp.Diagnostics.AddAttributeError(path.Root("secret_id"), "Secret Is Binary",
+		resp.Diagnostics.AddAttributeError(path.Root("secret_id"), "Secret is binary",
 			fmt.Sprintf("The secret %q holds a binary value (SecretBinary), which Terraform cannot represent: its strings are Unicode text. "+
 				"Let the consumer read it from the store, or store it as base64 text.", id))
 		return
@@ -147,7 +147,7 @@ func (m *secretValueModel) setValue(text string, diags *diag.Diagnostics) bool {
 		if m.Key.IsNull() {
 			return true
 		}
-		diags.AddAttributeError(path.Root("key"), "Secret Has No Keys",
+		diags.AddAttributeError(path.Root("key"), "Secret has no keys",
 			fmt.Sprintf("The key %q of the secret %q cannot be read: %v. Leave out key to get the whole value.", m.Key.ValueString(), m.SecretID.ValueString(), err))
 		return false
 	}
@@ -168,7 +168,7 @@ func (m *secretValueModel) setValue(text string, diags *diag.Diagnostics) bool {
 		return true
 	}
 	if object.Has(key) {
-		diags.AddAttributeError(path.Root("key"), "Value Is Not A String",
+		diags.AddAttributeError(path.Root("key"), "Value is not a string",
 			fmt.Sprintf("The key %q of the secret %q holds JSON that is not a string. Leave out key and use jsondecode on the whole value.", key, m.SecretID.ValueString()))
 		return false
 	}
@@ -176,7 +176,7 @@ func (m *secretValueModel) setValue(text string, diags *diag.Diagnostics) bool {
 	if len(object.Keys()) > 0 {
 		keys = "Its keys are: " + strings.Join(slices.Sorted(slices.Values(object.Keys())), ", ") + "."
 	}
-	diags.AddAttributeError(path.Root("key"), "Key Not Found", fmt.Sprintf("The secret %q has no key %q. %s", m.SecretID.ValueString(), key, keys))
+	diags.AddAttributeError(path.Root("key"), "Key not found", fmt.Sprintf("The secret %q has no key %q. %s", m.SecretID.ValueString(), key, keys))
 	return false
 }
 
@@ -191,11 +191,11 @@ func (r *secretValue) readProblem(id string, at secretstore.VersionRef, err erro
 		} else if at.ID != "" {
 			version = "with the version " + at.ID
 		}
-		return diag.NewAttributeErrorDiagnostic(path.Root("secret_id"), "Secret Value Not Found",
+		return diag.NewAttributeErrorDiagnostic(path.Root("secret_id"), "Secret value not found",
 			fmt.Sprintf("There is no secret %q %s in this account and region. If the same configuration makes the secret, refer to it "+
 				"(secret_id = roi_secret.NAME.id), so that Terraform reads it only when it is there.\n\n%v", id, version, err))
 	case errors.Is(err, secretstore.ErrAccessDenied):
-		return diag.NewAttributeErrorDiagnostic(path.Root("secret_id"), "Access To Secret Value Denied",
+		return diag.NewAttributeErrorDiagnostic(path.Root("secret_id"), "Access to secret value denied",
 			fmt.Sprintf("The value of the secret %q may not be read with these credentials. It takes secretsmanager:GetSecretValue on the secret and, with a customer-managed key, "+
 				"kms:Decrypt on that key. Terraform opens an ephemeral roi_secret_value in every plan: where plans must not read secrets, keep it in another root module.\n\n%v", id, err))
 	}

@@ -140,50 +140,50 @@ func TestSecretValueProblems(t *testing.T) {
 	}{
 		"no such key": {
 			value: textValue(text), config: object{"key": "C"},
-			want: `key: Key Not Found: The secret "shop/app" has no key "C". Its keys are: A, B, N.`,
+			want: `key: Key not found: The secret "shop/app" has no key "C". Its keys are: A, B, N.`,
 		},
 		"no keys": {
 			value: textValue(`{}`), config: object{"key": "C"},
-			want: `key: Key Not Found: The secret "shop/app" has no key "C". The secret has no keys.`,
+			want: `key: Key not found: The secret "shop/app" has no key "C". The secret has no keys.`,
 		},
 		"key of a number": {
 			value: textValue(text), config: object{"key": "N"},
-			want: `key: Value Is Not A String: The key "N" of the secret "shop/app" holds JSON that is not a string. Leave out key and use jsondecode on the whole value.`,
+			want: `key: Value is not a string: The key "N" of the secret "shop/app" holds JSON that is not a string. Leave out key and use jsondecode on the whole value.`,
 		},
 		"key of a string": {
 			value: textValue(planted), config: object{"key": "A"},
-			want: `key: Secret Has No Keys: The key "A" of the secret "shop/app" cannot be read: the value is not a JSON object. Leave out key to get the whole value.`,
+			want: `key: Secret has no keys: The key "A" of the secret "shop/app" cannot be read: the value is not a JSON object. Leave out key to get the whole value.`,
 		},
 		"key of broken JSON": {
 			value: textValue(`{"A":"` + planted), config: object{"key": "A"},
-			want: `key: Secret Has No Keys: The key "A" of the secret "shop/app" cannot be read: the value is not a JSON object. Leave out key to get the whole value.`,
+			want: `key: Secret has no keys: The key "A" of the secret "shop/app" cannot be read: the value is not a JSON object. Leave out key to get the whole value.`,
 		},
 		"key twice": {
 			value: textValue(`{"A":"` + planted + `","A":"` + planted + `"}`), config: object{"key": "A"},
-			want: `key: Secret Has No Keys: The key "A" of the secret "shop/app" cannot be read: the JSON object has the same key twice. Leave out key to get the whole value.`,
+			want: `key: Secret has no keys: The key "A" of the secret "shop/app" cannot be read: the JSON object has the same key twice. Leave out key to get the whole value.`,
 		},
 		"binary": {
 			value: func(string, secretstore.VersionRef) (secretstore.Value, error) {
 				return secretstore.Value{Plaintext: secretstore.NewBinaryPlaintext([]byte(planted))}, nil
 			},
-			want: `secret_id: Secret Is Binary: The secret "shop/app" holds a binary value (SecretBinary), which Terraform cannot represent: its strings are Unicode text. ` +
+			want: `secret_id: Secret is binary: The secret "shop/app" holds a binary value (SecretBinary), which Terraform cannot represent: its strings are Unicode text. ` +
 				`Let the consumer read it from the store, or store it as base64 text.`,
 		},
 		"not found": {
 			value: failure(secretstore.ErrNotFound),
-			want:  `secret_id: Secret Value Not Found: There is no secret "shop/app" with a version labelled AWSCURRENT in this account and region. ` + hint,
+			want:  `secret_id: Secret value not found: There is no secret "shop/app" with a version labelled AWSCURRENT in this account and region. ` + hint,
 		},
 		"no such stage": {
 			value: failure(secretstore.ErrNotFound), config: object{"version_stage": "AWSPREVIOUS"},
-			want: `secret_id: Secret Value Not Found: There is no secret "shop/app" with a version labelled AWSPREVIOUS in this account and region. ` + hint,
+			want: `secret_id: Secret value not found: There is no secret "shop/app" with a version labelled AWSPREVIOUS in this account and region. ` + hint,
 		},
 		"no such version": {
 			value: failure(secretstore.ErrNotFound), config: object{"version_id": "v1"},
-			want: `secret_id: Secret Value Not Found: There is no secret "shop/app" with the version v1 in this account and region. ` + hint,
+			want: `secret_id: Secret value not found: There is no secret "shop/app" with the version v1 in this account and region. ` + hint,
 		},
 		"access denied": {
 			value: failure(secretstore.ErrAccessDenied),
-			want: `secret_id: Access To Secret Value Denied: The value of the secret "shop/app" may not be read with these credentials. It takes secretsmanager:GetSecretValue on the secret and, ` +
+			want: `secret_id: Access to secret value denied: The value of the secret "shop/app" may not be read with these credentials. It takes secretsmanager:GetSecretValue on the secret and, ` +
 				"with a customer-managed key, kms:Decrypt on that key. Terraform opens an ephemeral roi_secret_value in every plan: where plans must not read secrets, keep it in another root module.\n\n" +
 				`GetSecretValue "shop/app": access denied: said the store`,
 		},
@@ -259,7 +259,7 @@ func TestSecretValueNeedsKnownProvider(t *testing.T) {
 		t.Fatalf("unexpected diagnostics: %q", texts)
 	}
 	_, texts := server.open(t, "roi_secret_value", ephemeralSchema(t, newSecretValue()), object{"secret_id": "shop/app"})
-	want := []string{`Provider Argument Not Known Yet: Cannot read the secret "shop/app": the provider argument aws.region depends on something that does not exist yet.` +
+	want := []string{`Provider argument not known yet: Cannot read the secret "shop/app": the provider argument aws.region depends on something that does not exist yet.` +
 		"\n\nCreate what it depends on first, then plan again:\n\n    terraform apply -target=ADDRESS\n\n" +
 		"where ADDRESS is the resource or module that the value of aws.region comes from."}
 	if diff := cmp.Diff(want, texts); diff != "" {

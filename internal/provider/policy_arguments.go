@@ -236,7 +236,7 @@ func (a policyArguments) unknownArgument() string {
 // setArgument returns the name of the first argument that the configuration
 // sets, or "".
 func (a policyArguments) setArgument() string {
-	return a.first(func(v attr.Value) bool { return !v.IsNull() })
+	return a.first(isKnown)
 }
 
 func (a policyArguments) first(is func(attr.Value) bool) string {
@@ -288,7 +288,7 @@ func knownString[T ~string](v types.String) *T {
 func addPolicyProblems(diags *diag.Diagnostics, at path.Path, err error) {
 	var problems policy.Problems
 	if !errors.As(err, &problems) {
-		diags.AddAttributeError(at, "Invalid Policy", err.Error())
+		diags.AddAttributeError(at, "Invalid policy", err.Error())
 		return
 	}
 	for _, problem := range problems {

@@ -145,7 +145,7 @@ func TestAddPolicyProblems(t *testing.T) {
 		diag.NewAttributeErrorDiagnostic(path.Root("keys").AtMapKey("A").AtName("length"), "Too short", "length = 1 is too short."),
 		diag.NewAttributeErrorDiagnostic(path.Root("keys").AtMapKey("A").AtName("encoding"), "Unknown", "no such encoding."),
 		diag.NewAttributeErrorDiagnostic(path.Root("category"), "Unknown category", "no such category."),
-		diag.NewAttributeErrorDiagnostic(path.Root("policy"), "Invalid Policy", "something else"),
+		diag.NewAttributeErrorDiagnostic(path.Root("policy"), "Invalid policy", "something else"),
 	}
 	if !diags.Equal(want) {
 		t.Errorf("got %v, want %v", diags, want)

@@ -93,6 +93,7 @@ func (p *roiProvider) Configure(ctx context.Context, req provider.ConfigureReque
 func (p *roiProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		newSecretResource,
+		newRotationResource,
 	}
 }
 

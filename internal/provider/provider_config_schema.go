@@ -105,9 +105,10 @@ func localAttribute() schema.Attribute {
 			"Its folder has mode 0700 and its files 0600; wider permissions are refused.",
 		Attributes: map[string]schema.Attribute{
 			"path": schema.StringAttribute{
-				Optional:            true,
-				MarkdownDescription: "Folder of the store, from the directory that Terraform runs in. Made when the first secret is created. Default: `" + localstore.DefaultPath + "`. Keep it out of version control.",
-				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				Optional: true,
+				MarkdownDescription: "Folder of the store, relative to the root module. Made when the first secret is created. Default: `" +
+					localstore.DefaultPath + "`. Keep it out of version control.",
+				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"identity_file": schema.StringAttribute{
 				Optional: true,

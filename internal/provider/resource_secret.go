@@ -152,14 +152,14 @@ func secretArguments() map[string]schema.Attribute {
 				"a new version, a key that is removed goes with a new version; all others keep their values. Keys that someone else put into the secret are kept.",
 			Optional:     true,
 			NestedObject: schema.NestedAttributeObject{Attributes: keyAttributes},
-			Validators:   []validator.Map{mapvalidator.KeysAre(keyNameRule)},
+			Validators:   []validator.Map{mapvalidator.KeysAre(keyNameRule), mapvalidator.NoNullValues()},
 		},
 		"static": schema.MapAttribute{
 			MarkdownDescription: "Plain values that are stored beside the keys of a JSON secret, such as a host or a user name. They are **not secret**: " +
 				"they are in state and in plans. A change writes a new version; other keys keep their values.",
 			Optional:    true,
 			ElementType: types.StringType,
-			Validators:  []validator.Map{mapvalidator.KeysAre(stringvalidator.LengthBetween(1, 256))},
+			Validators:  []validator.Map{mapvalidator.KeysAre(stringvalidator.LengthBetween(1, 256)), mapvalidator.NoNullValues()},
 		},
 		"value_wo": schema.StringAttribute{
 			MarkdownDescription: "Write-only: a value from outside, 1 to 65,536 bytes, checked against its policy at plan time. Needs `value_wo_version`.",
@@ -184,6 +184,7 @@ func secretArguments() map[string]schema.Attribute {
 			Validators: []validator.Map{
 				mapvalidator.AlsoRequires(path.MatchRoot("values_wo_version")),
 				mapvalidator.KeysAre(keyNameRule),
+				mapvalidator.NoNullValues(),
 			},
 		},
 		"values_wo_version": schema.Int64Attribute{
@@ -232,6 +233,7 @@ func secretArguments() map[string]schema.Attribute {
 				"kms_key_id": schema.StringAttribute{
 					MarkdownDescription: "KMS key in that region. Default: its `aws/secretsmanager` key. A change replaces the copy.",
 					Optional:            true,
+					Validators:          []validator.String{stringvalidator.LengthBetween(1, 2048)},
 				},
 			}},
 		},
@@ -300,6 +302,7 @@ func (r *secretResource) Create(ctx context.Context, req resource.CreateRequest,
 	if !ok {
 		return
 	}
+	defer r.data.secrets.lock(plan.Name.ValueString())()
 	store, err := r.data.Store(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.data.diagnose("create", plan.Name.ValueString(), err))
@@ -328,7 +331,7 @@ func (r *secretResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
 		return
 	}
-	secret, found, err := r.describe(ctx, store, id, state.CreatedAt)
+	secret, found, err := r.data.describe(ctx, store, id, state.CreatedAt)
 	switch {
 	case err != nil:
 		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
@@ -340,6 +343,11 @@ func (r *secretResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.Diagnostics.AddWarning("Secret is scheduled for deletion", scheduledText(secret)+
 			"\n\nTerraform now takes it as deleted. To keep it, restore it before the next apply:\n\n"+restoreCommand(secret))
 		resp.State.RemoveResource(ctx)
+		return
+	}
+	if state.Name.IsNull() && secret.OwningService != "" { // an import
+		by := "managed by the AWS service " + secret.OwningService
+		resp.Diagnostics.Append(r.data.diagnose("import", id, &secretstore.ForeignRotationError{ARN: secret.ARN, By: by}))
 		return
 	}
 	resp.Diagnostics.Append(r.refresh(ctx, store, &state, secret)...)
@@ -380,10 +388,11 @@ func (r *secretResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		return
 	}
 	id := state.ID.ValueString()
+	defer r.data.secrets.lock(state.Name.ValueString())()
 	if r.data.secrets.taken(id) {
 		resp.Diagnostics.AddWarning("Secret was not deleted",
-			"This run first took over the secret "+id+" for the new object and was then asked to delete it as the old one: both are one secret. "+
-				"It was kept, with its value.\n\nA secret cannot be replaced with create_before_destroy unless its name changes.")
+			"A create of this run took over the secret "+id+", and then it was to be deleted as the object of another address: both are one secret. "+
+				"It was kept, with its value.\n\nTo give a resource another address, write a moved block. A secret cannot be replaced with create_before_destroy unless its name changes.")
 		return
 	}
 	store, err := r.data.Store(ctx)
@@ -414,7 +423,7 @@ func (r *secretResource) refresh(ctx context.Context, store secretstore.Store, s
 	if secret.Description != "" || state.Description.ValueString() != "" {
 		state.Description = optionalString(secret.Description)
 	}
-	if !sameKey(ctx, store, state.KMSKeyID.ValueString(), secret.KMSKeyID) {
+	if !sameKey(ctx, store, secret.ARN, "", state.KMSKeyID.ValueString(), secret.KMSKeyID) {
 		state.KMSKeyID = optionalString(secret.KMSKeyID)
 	}
 	if state.CreatedAt.IsNull() {

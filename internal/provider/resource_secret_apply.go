@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,13 +17,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/policy"
+	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
-
-// recreateTag marks a secret that was restored to be given a new value, until it
-// has it. Without the mark a run that broke off in between could not be told
-// from a secret of someone else.
-const recreateTag = reservedTagPrefix + "recreate"
 
 const (
 	settleTime  = 5 * time.Second // how long an absence right after a create is not believed
@@ -31,155 +28,6 @@ const (
 	replicaTime = 5 * time.Minute // how long replication may take
 	replicaStep = 2 * time.Second
 )
-
-// create makes the secret, or takes over what is there under its name where that
-// is safe or asked for. After an error nothing is in state: a tainted secret
-// would be deleted by the next apply.
-func (r *secretResource) create(ctx context.Context, store secretstore.Store, plan secretModel, want wanted, diags *diag.Diagnostics) (secretstore.Secret, bool) {
-	name := plan.Name.ValueString()
-	input, err := r.createInput(ctx, store, plan, want)
-	if err != nil {
-		diags.Append(r.data.diagnose("create", name, err))
-		return secretstore.Secret{}, false
-	}
-	created, err := store.Create(ctx, input)
-	if errors.Is(err, secretstore.ErrExists) || errors.Is(err, secretstore.ErrScheduledForDeletion) {
-		return r.takeOver(ctx, store, input.Token, plan, want, diags)
-	}
-	if err != nil {
-		diags.Append(r.data.diagnose("create", name, err))
-		return secretstore.Secret{}, false
-	}
-	secret := secretstore.Secret{ARN: created.ARN, Name: name, CreatedAt: created.CreatedAt}
-	if len(input.Replicas) > 0 {
-		if err := awaitReplicas(ctx, store, secret.ARN, diags); err != nil {
-			diags.AddAttributeWarning(path.Root("replicas"), "Replication could not be watched",
-				"The secret "+secret.ARN+" was created, but whether its replicas are in sync is not known. The next plan shows it.\n\n"+err.Error())
-		}
-	}
-	return secret, true
-}
-
-func (r *secretResource) createInput(ctx context.Context, store secretstore.Store, plan secretModel, want wanted) (secretstore.CreateInput, error) {
-	scope, err := store.Scope(ctx)
-	if err != nil {
-		return secretstore.CreateInput{}, err
-	}
-	name := plan.Name.ValueString()
-	value, err := want.value(name, nil, want.valueKeys(), nil)
-	if err != nil {
-		return secretstore.CreateInput{}, err
-	}
-	tags, err := policy.EncodeRecords(want.records(r.data.Clock().Now()))
-	if err != nil {
-		return secretstore.CreateInput{}, err
-	}
-	for key, tag := range want.tags {
-		tags[key] = tag
-	}
-	return secretstore.CreateInput{
-		Name:                  name,
-		Token:                 secretstore.DeriveVersionID("create", scope.Account, scope.Region, name),
-		Value:                 value,
-		Description:           plan.Description.ValueString(),
-		KMSKeyID:              plan.KMSKeyID.ValueString(),
-		Tags:                  tags,
-		Replicas:              replicaSpecs(ctx, plan.Replicas),
-		ForceOverwriteReplica: plan.ForceOverwriteReplicaSecret.ValueBool(),
-	}, nil
-}
-
-// takeOver decides what to do with the secret that already has the name.
-func (r *secretResource) takeOver(ctx context.Context, store secretstore.Store, token string, plan secretModel, want wanted, diags *diag.Diagnostics) (secretstore.Secret, bool) {
-	name := plan.Name.ValueString()
-	secret, err := store.Describe(ctx, name)
-	if err != nil {
-		diags.Append(r.data.diagnose("create", name, err))
-		return secret, false
-	}
-	live, adopt := secret.DeletedAt.IsZero(), plan.AdoptExisting.ValueBool()
-	change := valueChange{adopting: true}
-	switch {
-	case live && r.data.secrets.replaced(name, secret.ARN):
-		diags.AddError("Secret cannot be replaced with create_before_destroy",
-			"The secret "+secret.ARN+" is to be replaced under the same name, and create_before_destroy, its own or inherited from a resource that depends on it, "+
-				"asks for the new one first. Two secrets cannot have one name. Nothing was changed.\n\n"+
-				"Change the name as well, or take create_before_destroy away. To change only the value, use a rotation instead of -replace.")
-		return secret, false
-	case live && secret.Tags[recreateTag] == token, !live && r.data.secrets.wasDeleted(name, secret.ARN):
-		change = recreate(want)
-	case live && finishedCreate(secret, token, want):
-		change = valueChange{write: want.suppliedKeys(), what: "finish create"}
-		diags.AddWarning("Secret was created by an earlier run", "The secret "+secret.ARN+" exists and bears the marks of a create by this configuration that was never saved in state. "+
-			"It was taken over with its value.\n\nIf another configuration manages a secret of this name, remove it from one of them.")
-	case !adopt:
-		addExists(secret, diags)
-		return secret, false
-	}
-	if secret.OwningService != "" {
-		err := &secretstore.ForeignRotationError{ARN: secret.ARN, By: "managed by the AWS service " + secret.OwningService}
-		diags.Append(r.data.diagnose("adopt", secret.ARN, err))
-		return secret, false
-	}
-	if !live {
-		if err := r.restore(ctx, store, secret.ARN, token, change); err != nil {
-			diags.Append(r.data.diagnose("restore", secret.ARN, err))
-			return secret, false
-		}
-	}
-	if err := r.converge(ctx, store, secret.ARN, plan, want, change, diags); err != nil {
-		diags.Append(r.data.diagnose("adopt", secret.ARN, err))
-	}
-	r.data.secrets.take(secret.ARN)
-	return secret, !diags.HasError()
-}
-
-// finishedCreate recognises a secret that a create of this very configuration
-// made: the first version has the token derived from its name, is still current,
-// and the tags record the same policies.
-func finishedCreate(secret secretstore.Secret, token string, want wanted) bool {
-	records, err := policy.DecodeRecords(secret.Tags)
-	if err != nil || secret.VersionWith(secretstore.Current) != token || len(records) != len(want.policies) {
-		return false
-	}
-	for key, p := range want.policies {
-		if records[key].Policy != p {
-			return false
-		}
-	}
-	return true
-}
-
-func (w wanted) suppliedKeys() []string { return sortedKeys(w.supplied) }
-
-func addExists(secret secretstore.Secret, diags *diag.Diagnostics) {
-	if !secret.DeletedAt.IsZero() {
-		diags.AddAttributeError(path.Root("name"), "Secret is scheduled for deletion", scheduledText(secret)+
-			" Until then its name is taken. Nothing was changed.\n\nTo restore it with its value and manage it here, add:\n\n  adopt_existing = true")
-		return
-	}
-	diags.AddAttributeError(path.Root("name"), "Secret exists already", fmt.Sprintf(
-		"A secret named %q exists: %s. Nothing was changed.\n\nTo manage it here with the value that it has, write (with the address of this resource):\n\n"+
-			"  import {\n    to = roi_secret.example\n    id = %q\n  }\n\nor add to the resource:\n\n  adopt_existing = true", secret.Name, secret.ARN, secret.ARN))
-}
-
-func scheduledText(secret secretstore.Secret) string {
-	return fmt.Sprintf("The secret %s is scheduled for deletion and can be restored until %s.", secret.ARN, secret.DeletedAt.UTC().Format(time.RFC3339))
-}
-
-func restoreCommand(secret secretstore.Secret) string {
-	return "  aws secretsmanager restore-secret --secret-id " + secret.ARN
-}
-
-func (r *secretResource) restore(ctx context.Context, store secretstore.Store, arn, token string, change valueChange) error {
-	if err := store.Restore(ctx, arn); err != nil {
-		return err
-	}
-	if change.fresh {
-		return store.Tag(ctx, arn, map[string]string{recreateTag: token})
-	}
-	return nil
-}
 
 // converge makes a live secret what the plan says. It only does what is missing,
 // so that it can be repeated after a failure at any point: the value comes before
@@ -193,7 +41,7 @@ func (r *secretResource) converge(ctx context.Context, store secretstore.Store, 
 	if description := plan.Description.ValueString(); description != secret.Description {
 		update.Description = &description
 	}
-	if key := plan.KMSKeyID.ValueString(); !sameKey(ctx, store, key, secret.KMSKeyID) {
+	if key := plan.KMSKeyID.ValueString(); !sameKey(ctx, store, secret.ARN, "", key, secret.KMSKeyID) {
 		if key == "" {
 			key = secretstore.DefaultKey
 		}
@@ -207,56 +55,105 @@ func (r *secretResource) converge(ctx context.Context, store secretstore.Store, 
 	if err := syncReplicas(ctx, store, secret, plan, diags); err != nil {
 		return err
 	}
-	written, err := r.changeValue(ctx, store, secret, want, change, diags)
+	if change.adopting {
+		if change, err = r.missing(ctx, store, secret, want, change, diags); err != nil {
+			return err
+		}
+	}
+	// Whether the record fits into the tags must be known before the value moves.
+	if _, err := r.tagsAfter(ctx, store, secret, want, madeNow{change.write, r.data.Clock().Now()}); err != nil {
+		return err
+	}
+	made, err := r.changeValue(ctx, store, secret, want, change, diags)
 	if err != nil {
 		return err
 	}
-	return r.syncTags(ctx, store, secret, want, written)
+	return r.syncTags(ctx, store, secret, want, made)
 }
 
-// changeValue gives the secret a new version if one is needed, and returns the
-// keys that it made.
-func (r *secretResource) changeValue(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, change valueChange, diags *diag.Diagnostics) ([]string, error) {
-	if change.adopting {
-		var err error
-		if change, err = missing(ctx, store, secret, want, diags); err != nil {
-			return nil, err
-		}
-	}
+// madeNow are the keys that a change gave a value, and when.
+type madeNow struct {
+	keys []string
+	at   time.Time
+}
+
+// errNothingToWrite breaks off a change whose keys are all there already.
+var errNothingToWrite = errors.New("nothing to write")
+
+// changeValue gives the secret a new version if one is needed.
+func (r *secretResource) changeValue(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, change valueChange, diags *diag.Diagnostics) (made madeNow, err error) {
 	if change.empty() {
-		return nil, nil
+		return made, nil
 	}
 	recorded, err := policy.DecodeRecords(secret.Tags)
-	if err != nil {
-		recorded = nil // foreign or damaged: as if there were none
-	}
-	err = secretstore.ReplaceCurrent(ctx, store, secret, secretstore.Replacement{
+	unreadable := err != nil
+	rotations, _ := rotation.DecodeAll(secret.Tags) // one that cannot be read has no grace period to keep
+	var kept []string
+	replacement := secretstore.Replacement{
 		Change:      change.what,
-		KeepEarlier: change.losesKey(recorded),
+		KeepEarlier: unreadable || change.losesKey(recorded, want),
+		Previous:    rotation.PreviousToKeep(rotations, change.renewed(want), r.data.Clock().Now()),
+		Fresh:       change.fresh || !want.json,
 		Value: func(current *secretstore.Value) (secretstore.Plaintext, error) {
-			if change.fresh {
-				current = nil
+			if current != nil && len(change.ifMissing) > 0 {
+				object, err := parseObject(secret.ARN, *current)
+				if err != nil {
+					return secretstore.Plaintext{}, err
+				}
+				kept = slices.DeleteFunc(slices.Clone(change.ifMissing), func(key string) bool { return !object.Has(key) })
 			}
-			return want.value(secret.ARN, current, change.write, change.remove)
+			write := slices.DeleteFunc(slices.Clone(change.write), func(key string) bool { return slices.Contains(kept, key) })
+			made = madeNow{write, r.data.Clock().Now()}
+			if len(write) == 0 && len(change.remove) == 0 {
+				return secretstore.Plaintext{}, errNothingToWrite
+			}
+			return want.value(secret.ARN, current, write, change.remove)
 		},
-	})
-	return change.write, err
+	}
+	if want.given(change.write) {
+		replacement.Same = func(value secretstore.Value) bool { return want.holds(value, change.write) }
+	}
+	err = secretstore.ReplaceCurrent(ctx, store, secret, replacement)
+	switch {
+	case errors.Is(err, errNothingToWrite):
+		err = nil
+	case err == nil && made.at.IsZero(): // an earlier try had made the version
+		made.keys = change.write
+		made.at, err = currentMade(ctx, store, secret.ARN)
+	}
+	if len(kept) > 0 {
+		diags.AddWarning("Keys were there already", fmt.Sprintf(
+			"The secret %s had a value under %s before the configuration named it. It was kept. To make a new one, remove the key in one apply and add it in the next, or rotate it.",
+			secret.ARN, strings.Join(kept, ", ")))
+	}
+	return made, err
 }
 
-// missing finds out what an adopted secret lacks. Keys that are there are kept.
-func missing(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, diags *diag.Diagnostics) (valueChange, error) {
-	change := valueChange{what: "adopt"}
+// missing finds out what an adopted secret lacks. What is there is kept, but for
+// values that a recorded policy allows and the configured one forbids, and, to
+// overwrite, for what the configuration gives.
+func (r *secretResource) missing(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, adopt valueChange, diags *diag.Diagnostics) (valueChange, error) {
+	change := valueChange{what: "adopt", write: slices.Clone(adopt.regenerate), regenerate: adopt.regenerate}
+	if adopt.overwrite {
+		change.what = finishCreate
+	}
 	version := secret.VersionWith(secretstore.Current)
 	if version == "" {
 		change.fresh, change.write = true, want.valueKeys()
 		return change, nil
 	}
-	if !want.json {
+	if !want.json && !(adopt.overwrite && want.given([]string{""})) {
 		return change, nil
 	}
 	current, err := store.Value(ctx, secret.ARN, secretstore.VersionRef{ID: version})
 	if err != nil {
 		return change, err
+	}
+	if !want.json {
+		if !want.holds(current, []string{""}) {
+			change.write = []string{""}
+		}
+		return change, nil
 	}
 	object, err := parseObject(secret.ARN, current)
 	if err != nil {
@@ -264,14 +161,13 @@ func missing(ctx context.Context, store secretstore.Store, secret secretstore.Se
 	}
 	var differ []string
 	for _, key := range want.names() {
-		if !object.Has(key) {
+		_, isStatic := want.static[key]
+		switch {
+		case slices.Contains(change.write, key):
+		case !object.Has(key), adopt.overwrite && !want.holds(current, []string{key}):
 			change.write = append(change.write, key)
-			continue
-		}
-		if value, isStatic := want.static[key]; isStatic {
-			if present, isString := object.String(key); !isString || present != value {
-				differ = append(differ, key)
-			}
+		case isStatic && !want.holds(current, []string{key}):
+			differ = append(differ, key)
 		}
 	}
 	if len(differ) > 0 {
@@ -279,67 +175,109 @@ func missing(ctx context.Context, store secretstore.Store, secret secretstore.Se
 			"The secret %s was taken over as it is, and holds other values than the configuration under: %s. They were kept. "+
 				"To store the configured ones, change them once more, or remove the keys in one apply and add them in the next.", secret.ARN, strings.Join(differ, ", ")))
 	}
-	change.what = "adopt " + strings.Join(change.write, " ")
+	slices.Sort(change.write)
+	if !adopt.overwrite {
+		change.what = "adopt " + strings.Join(change.write, " ")
+	}
 	return change, nil
 }
 
 // syncTags writes the tags that differ and removes those that should not be
-// there. Tags under "roi:" that others own stay.
-func (r *secretResource) syncTags(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, written []string) error {
-	records, err := r.recordsAfter(ctx, store, secret, want, written)
+// there. Tags under "roi:" that others own stay. Records are written before old
+// ones go, so that none is lost in between.
+func (r *secretResource) syncTags(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) error {
+	tags, err := r.tagsAfter(ctx, store, secret, want, made)
 	if err != nil {
 		return err
 	}
-	tags, err := policy.EncodeRecords(records)
-	if err != nil {
-		return err
-	}
-	for key, value := range want.tags {
-		tags[key] = value
-	}
-	var surplus []string
-	for key := range secret.Tags {
-		_, wanted := tags[key]
-		own := !isReservedTag(key) || policy.IsRecordTag(key) || key == recreateTag
-		if !wanted && own {
-			surplus = append(surplus, key)
-		}
-	}
+	surplus := surplusTags(secret, tags)
+	count := len(secret.Tags)
 	for key, value := range tags {
-		if present, there := secret.Tags[key]; there && present == value {
+		present, there := secret.Tags[key]
+		if there && present == value {
 			delete(tags, key)
+		} else if !there {
+			count++
 		}
 	}
-	if len(surplus) > 0 {
-		slices.Sort(surplus)
-		if err := store.Untag(ctx, secret.ARN, surplus); err != nil {
+	untag := func() error {
+		if len(surplus) == 0 {
+			return nil
+		}
+		return store.Untag(ctx, secret.ARN, surplus)
+	}
+	if count > secretstore.MaxTags {
+		if err := untag(); err != nil {
+			return err
+		}
+		surplus = nil
+	}
+	if len(tags) > 0 {
+		if err := store.Tag(ctx, secret.ARN, tags); err != nil {
 			return err
 		}
 	}
-	if len(tags) == 0 {
-		return nil
-	}
-	return store.Tag(ctx, secret.ARN, tags)
+	return untag()
 }
 
-// recordsAfter says when each value was made: now if it was just written, as
-// recorded before, or else when the version that is current was made.
-func (r *secretResource) recordsAfter(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, written []string) (map[string]policy.Record, error) {
+// surplusTags are the tags of a secret that this resource owns and that are not
+// wanted.
+func surplusTags(secret secretstore.Secret, wanted map[string]string) []string {
+	var surplus []string
+	for _, key := range sortedKeys(secret.Tags) {
+		_, isWanted := wanted[key]
+		own := !isReservedTag(key) || policy.IsRecordTag(key) || key == recreateTag
+		if !isWanted && own && !strings.HasPrefix(key, awsTagPrefix) {
+			surplus = append(surplus, key)
+		}
+	}
+	return surplus
+}
+
+// tagsAfter are the tags that the secret is to have, when these keys have been
+// written.
+func (r *secretResource) tagsAfter(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) (map[string]string, error) {
+	records, err := r.recordsAfter(ctx, store, secret, want, made)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := policy.EncodeRecords(records)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(tags, want.tags)
+	foreign := 0
+	for key := range secret.Tags {
+		if _, wanted := tags[key]; !wanted && !slices.Contains(surplusTags(secret, tags), key) {
+			foreign++
+		}
+	}
+	if total := len(tags) + foreign; total > secretstore.MaxTags {
+		return nil, &secretstore.Error{Op: "tag", ID: secret.ARN, Kind: secretstore.ErrLimit, Err: fmt.Errorf(
+			"it would have %d tags, at most %d are possible: %d with policies, %d of its own, %d that others keep there",
+			total, secretstore.MaxTags, len(tags)-len(want.tags), len(want.tags), foreign)}
+	}
+	return tags, nil
+}
+
+// recordsAfter says when each value was made: just now, as recorded before, or
+// else when the version that is current was made.
+func (r *secretResource) recordsAfter(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) (map[string]policy.Record, error) {
 	before, err := policy.DecodeRecords(secret.Tags)
 	if err != nil {
 		before = nil // foreign or damaged: as if there were none
 	}
-	records := want.records(r.data.Clock().Now())
+	records := want.records(made.at)
 	var versionMade time.Time
 	for key, record := range records {
-		if slices.Contains(written, key) {
+		if slices.Contains(made.keys, key) {
 			continue
 		}
 		if old, there := before[key]; there {
 			record.MadeAt = old.MadeAt
 		} else {
 			if versionMade.IsZero() {
-				if versionMade, err = currentMade(ctx, store, secret); err != nil {
+				if versionMade, err = currentMade(ctx, store, secret.ARN); err != nil {
 					return nil, err
 				}
 			}
@@ -350,30 +288,33 @@ func (r *secretResource) recordsAfter(ctx context.Context, store secretstore.Sto
 	return records, nil
 }
 
-func currentMade(ctx context.Context, store secretstore.Store, secret secretstore.Secret) (time.Time, error) {
-	current := secret.VersionWith(secretstore.Current)
-	versions, err := store.Versions(ctx, secret.ARN)
+// currentMade is when the current version was made, or the secret, if the store
+// does not list that version.
+func currentMade(ctx context.Context, store secretstore.Store, id string) (time.Time, error) {
+	versions, err := store.Versions(ctx, id)
 	if err != nil {
 		return time.Time{}, err
 	}
 	for _, version := range versions {
-		if version.ID == current {
+		if slices.Contains(version.Labels, secretstore.Current) {
 			return version.CreatedAt, nil
 		}
 	}
-	return secret.CreatedAt, nil
+	secret, err := store.Describe(ctx, id)
+	return secret.CreatedAt, err
 }
 
-// describe reads a secret and tells an absence from an error. A secret that was
+// describe reads a secret for a refresh, where the resources of one run share the
+// answer, and tells an absence from an error. A secret that was
 // made a moment ago may not be seen everywhere yet.
-func (r *secretResource) describe(ctx context.Context, store secretstore.Store, id string, createdAt types.String) (secret secretstore.Secret, found bool, err error) {
+func (d *providerData) describe(ctx context.Context, store secretstore.Store, id string, createdAt types.String) (secret secretstore.Secret, found bool, err error) {
 	made, _ := time.Parse(time.RFC3339, createdAt.ValueString())
 	patience := time.Duration(0)
-	if r.data.Clock().Now().Sub(made) < freshFor {
+	if d.Clock().Now().Sub(made) < freshFor {
 		patience = settleTime
 	}
 	for {
-		secret, err = store.Describe(ctx, id)
+		secret, err = describeKnown(ctx, store, id)
 		if !errors.Is(err, secretstore.ErrNotFound) {
 			return secret, err == nil, err
 		}
@@ -390,21 +331,28 @@ func (r *secretResource) describe(ctx context.Context, store secretstore.Store, 
 // delete schedules the deletion, or deletes at once. A primary with replicas
 // cannot be deleted, so those go first.
 func (r *secretResource) delete(ctx context.Context, store secretstore.Store, id string, state secretModel) error {
-	if regions := replicaRegions(replicaSpecs(ctx, state.Replicas)); len(regions) > 0 {
-		err := store.RemoveReplicas(ctx, id, regions)
-		if err == nil {
-			err = awaitNoReplicas(ctx, store, id, regions)
-		}
-		if err != nil && !errors.Is(err, secretstore.ErrNotFound) {
-			return err
+	window := int(state.RecoveryWindowInDays.ValueInt64())
+	err := errNotTried
+	if len(state.Replicas.Elements()) == 0 {
+		_, err = store.Delete(ctx, id, window)
+	}
+	// The state does not know of replicas that failed or that others made.
+	if errors.Is(err, errNotTried) || errors.Is(err, secretstore.ErrInvalid) {
+		removed, failure := removeAllReplicas(ctx, store, id)
+		switch {
+		case failure != nil:
+			err = errors.Join(failure, err)
+		case removed || errors.Is(err, errNotTried):
+			_, err = store.Delete(ctx, id, window)
 		}
 	}
-	_, err := store.Delete(ctx, id, int(state.RecoveryWindowInDays.ValueInt64()))
 	if errors.Is(err, secretstore.ErrNotFound) || errors.Is(err, secretstore.ErrScheduledForDeletion) {
 		return nil
 	}
 	return err
 }
+
+var errNotTried = errors.New("not tried")
 
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -161,55 +161,6 @@ func TestSecretReadFails(t *testing.T) {
 	)
 }
 
-// The budgets: what a secret costs in requests.
-func TestSecretBudgets(t *testing.T) {
-	t.Parallel()
-	b := fakeBackend(t)
-	b.fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
-	const secrets = 5
-	config := b.provider() + fmt.Sprintf(`
-resource "roi_secret" "test" {
-  count      = %d
-  name       = "budget/${count.index}"
-  kms_key_id = "alias/app"
-  keys       = { A = { category = "jwt" }, B = { category = "database" } }
-  tags       = { a = "b" }
-}`, secrets)
-	forbidden := func() {
-		for _, op := range []string{"GetSecretValue", "BatchGetSecretValue", "Decrypt", "ListSecrets"} {
-			if n := b.fake.Count(op); n > 0 {
-				t.Errorf("%d requests of %s", n, op)
-			}
-		}
-	}
-	steps(t,
-		resource.TestStep{
-			Config: config,
-			Check: do(func() {
-				if got, want := b.fake.Count("CreateSecret"), secrets; got != want {
-					t.Errorf("create: %d CreateSecret, want %d", got, want)
-				}
-				forbidden()
-				for _, op := range []string{"TagResource", "PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "ListSecretVersionIds"} {
-					if n := b.fake.Count(op); n > 0 {
-						t.Errorf("create: %d requests of %s", n, op)
-					}
-				}
-				b.fake.ResetCalls()
-			}),
-		},
-		resource.TestStep{
-			RefreshState: true,
-			Check: do(func() {
-				forbidden()
-				if got, want := requests(b.fake), "DescribeKey 1, DescribeSecret 5, GetKeyRotationStatus 1"; got != want {
-					t.Errorf("refresh and plan: %s, want %s", got, want)
-				}
-			}),
-		},
-	)
-}
-
 // A plan and a refresh need the right to describe and list, and no other.
 func TestSecretPlanRights(t *testing.T) {
 	t.Parallel()

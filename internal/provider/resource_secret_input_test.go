@@ -252,3 +252,23 @@ func TestSecretKMSKey(t *testing.T) {
 		})
 	}
 }
+
+// AWS may answer with another name of the key than it was given.
+func TestSecretKMSKeyByAnotherName(t *testing.T) {
+	t.Parallel()
+	b := fakeBackend(t, awsfake.AliasARNs())
+	b.fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
+	second := b.fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/second"}})
+	config := func(key string) string {
+		return b.provider() + fmt.Sprintf("resource \"roi_secret\" \"test\" {\n name = \"kms\"\n category = \"jwt\"\n kms_key_id = %q\n}", key)
+	}
+	changed := do(func() {
+		if got := b.describe(t, "kms").KMSKeyID; !strings.HasSuffix(got, second) {
+			t.Errorf("the key is %s", got)
+		}
+	})
+	steps(t,
+		resource.TestStep{Config: config("alias/app"), ConfigPlanChecks: action(plancheck.ResourceActionCreate)},
+		resource.TestStep{Config: config(second), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: changed},
+	)
+}

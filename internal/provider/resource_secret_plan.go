@@ -39,6 +39,7 @@ func (r *secretResource) ValidateConfig(ctx context.Context, req resource.Valida
 		return
 	}
 	validateKind(config, &resp.Diagnostics)
+	validateReplicas(ctx, config, &resp.Diagnostics)
 	if name := config.Name.ValueString(); arnLikeName.MatchString(name) {
 		resp.Diagnostics.AddAttributeWarning(path.Root("name"), "Name looks like the end of an ARN",
 			fmt.Sprintf("The name %q ends in a hyphen and six characters, as the ARN of a secret does. Secrets Manager may then take the name for a "+
@@ -59,24 +60,29 @@ func validateKind(config secretModel, diags *diag.Diagnostics) {
 		"  category = \"jwt\"                                  # one generated string\n" +
 		"  keys     = { JWT_SECRET = { category = \"jwt\" } }  # a JSON object\n" +
 		"  value_wo = var.value                              # one supplied string, with value_wo_version"
-	isJSON, isSupplied := !config.Keys.IsNull(), !config.ValueWO.IsNull()
+	isJSON, isSupplied, isCategory := isKnown(config.Keys), isKnown(config.ValueWO), isKnown(config.Category)
 	switch {
-	case isJSON && !config.Category.IsNull():
+	case isJSON && isCategory:
 		diags.AddAttributeError(path.Root("category"), "category and keys exclude each other",
 			"The secret would be one string by category and a JSON object by keys. "+choose)
 	case isJSON && isSupplied:
 		diags.AddAttributeError(path.Root("value_wo"), "value_wo and keys exclude each other",
 			"The secret would be one string by value_wo and a JSON object by keys. Values for keys of a JSON object go into values_wo. "+choose)
-	case !isJSON && !isSupplied && config.Category.IsNull():
+	case config.Keys.IsNull() && config.ValueWO.IsNull() && config.Category.IsNull():
 		diags.AddError("Missing category, keys or value_wo", "Nothing says what the value of the secret is. "+choose)
 	}
-	if !isJSON {
-		for name, value := range map[string]bool{"static": config.Static.IsNull(), "values_wo": config.ValuesWO.IsNull()} {
-			if !value {
-				diags.AddAttributeError(path.Root(name), name+" needs keys",
-					name+" adds keys to a JSON secret, and this secret is one string. Add keys, which may be empty: keys = {}")
+	if config.Keys.IsNull() {
+		for _, argument := range []struct {
+			name string
+			set  bool
+		}{{"static", isKnown(config.Static)}, {"values_wo", isKnown(config.ValuesWO)}} {
+			if argument.set {
+				diags.AddAttributeError(path.Root(argument.name), argument.name+" needs keys",
+					argument.name+" adds keys to a JSON secret, and this secret is one string. Add keys, which may be empty: keys = {}")
 			}
 		}
+	}
+	if !isJSON {
 		return
 	}
 	if name := config.setArgument(); name != "" {
@@ -125,6 +131,9 @@ func (r *secretResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		}
 	}
 	r.checkKeys(ctx, config, state, &resp.Diagnostics)
+	if known && state == nil && r.data.secrets.isReplacement(plan.Name.ValueString()) {
+		recreate(want, "").warnTargets(want, &resp.Diagnostics)
+	}
 	if known && state != nil && plan.Name.Equal(state.Name) {
 		changeBetween(*state, config, want).warn(want, &resp.Diagnostics)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -70,6 +71,8 @@ func (r *secretResource) checkKey(ctx context.Context, at path.Path, id types.St
 	}
 	key, err := r.describeKey(ctx, name, region)
 	switch {
+	case errors.As(err, new(*unknownArgumentError)):
+		return // the plan that Terraform makes again in apply checks it
 	case errors.Is(err, secretstore.ErrAccessDenied):
 		diags.AddAttributeWarning(at, "KMS key could not be checked", fmt.Sprintf(
 			"The credentials may not describe the key %q%s. The plan goes on; the apply fails if the key cannot be used. To have it checked, allow kms:DescribeKey.\n\n%s", name, where, err))
@@ -138,11 +141,12 @@ func keyProblems(key secretstore.Key, rules kmsRules) []keyProblem {
 	return problems
 }
 
-// sameKey reports whether two names of a key mean the same one. A store may
-// answer with an ARN or an id where an alias was given; only then is the key
-// asked for. If that fails they count as different and show as drift.
-func sameKey(ctx context.Context, store secretstore.Store, a, b string) bool {
-	a, b = keyResource(a), keyResource(b)
+// sameKey reports whether two names of a key mean the same one, for a secret or
+// for its replica in another region. A store may answer with an ARN or an id where
+// an alias was given; only then is the key asked for, and where that is not
+// permitted they count as the same: a plan must not show drift for lack of rights.
+func sameKey(ctx context.Context, store secretstore.Store, secret, region, a, b string) bool {
+	a, b = keyARN(secret, region, a), keyARN(secret, region, b)
 	if a == b {
 		return true
 	}
@@ -153,21 +157,28 @@ func sameKey(ctx context.Context, store secretstore.Store, a, b string) bool {
 	if isAlias(b) {
 		a, b = b, a
 	}
-	key, err := keys.DescribeKey(ctx, a, "")
-	return err == nil && key.ID == b
+	key, err := keys.DescribeKey(ctx, a, region)
+	return errors.Is(err, secretstore.ErrAccessDenied) || err == nil && key.ARN == b
 }
 
-// keyResource strips what is before the key id or alias in an ARN. The default
-// key has no name.
-func keyResource(id string) string {
-	if strings.HasPrefix(id, "arn:") {
-		id = id[strings.LastIndex(id, ":")+1:]
-		id = strings.TrimPrefix(id, "key/")
-	}
-	if id == secretstore.DefaultKey {
+// keyARN completes the name of a key to an ARN, in the account and region of a
+// secret unless it names its own. The default key is "".
+func keyARN(secret, region, id string) string {
+	if id == "" || strings.HasSuffix(id, ":"+secretstore.DefaultKey) || id == secretstore.DefaultKey {
 		return ""
 	}
-	return id
+	home, err := arn.Parse(secret)
+	if err != nil || strings.HasPrefix(id, "arn:") {
+		return id
+	}
+	home.Service, home.Resource = "kms", id
+	if region != "" {
+		home.Region = region
+	}
+	if !strings.HasPrefix(id, "alias/") {
+		home.Resource = "key/" + id
+	}
+	return home.String()
 }
 
-func isAlias(id string) bool { return strings.HasPrefix(id, "alias/") }
+func isAlias(arn string) bool { return strings.Contains(arn, ":alias/") }

@@ -28,12 +28,15 @@ func replicaSpecs(ctx context.Context, replicas types.Set) []secretstore.Replica
 	return specs
 }
 
-func replicaRegions(specs []secretstore.ReplicaSpec) []string {
-	regions := make([]string, len(specs))
-	for i, spec := range specs {
-		regions[i] = spec.Region
+func validateReplicas(ctx context.Context, config secretModel, diags *diag.Diagnostics) {
+	seen := map[string]bool{}
+	for _, replica := range replicaSpecs(ctx, config.Replicas) {
+		if replica.Region != "" && seen[replica.Region] {
+			diags.AddAttributeError(path.Root("replicas"), "Region is named twice", fmt.Sprintf(
+				"A secret has at most one replica in a region, and %s is named more than once. Remove one of them.", replica.Region))
+		}
+		seen[replica.Region] = true
 	}
-	return regions
 }
 
 // setReplicas takes over the replicas that a secret has. One that failed counts
@@ -50,7 +53,7 @@ func (m *secretModel) setReplicas(ctx context.Context, store secretstore.Store, 
 			continue
 		}
 		key := replica.KMSKeyID
-		if sameKey(ctx, store, known[replica.Region], key) {
+		if sameKey(ctx, store, secret.ARN, replica.Region, known[replica.Region], key) {
 			key = known[replica.Region]
 		}
 		elements = append(elements, types.ObjectValueMust(replicaType.AttrTypes, map[string]attr.Value{
@@ -77,7 +80,7 @@ func syncReplicas(ctx context.Context, store secretstore.Store, secret secretsto
 	var surplus []string
 	for _, replica := range secret.Replicas {
 		i := slices.IndexFunc(wanted, func(spec secretstore.ReplicaSpec) bool { return spec.Region == replica.Region })
-		keep := i >= 0 && replica.Status != secretstore.ReplicaFailed && sameKey(ctx, store, wanted[i].KMSKeyID, replica.KMSKeyID)
+		keep := i >= 0 && replica.Status != secretstore.ReplicaFailed && sameKey(ctx, store, secret.ARN, replica.Region, wanted[i].KMSKeyID, replica.KMSKeyID)
 		if keep {
 			wanted = slices.Delete(wanted, i, i+1)
 		} else {
@@ -99,6 +102,22 @@ func syncReplicas(ctx context.Context, store secretstore.Store, secret secretsto
 		return err
 	}
 	return awaitReplicas(ctx, store, secret.ARN, diags)
+}
+
+// removeAllReplicas removes every replica that the store knows of.
+func removeAllReplicas(ctx context.Context, store secretstore.Store, id string) (removed bool, err error) {
+	secret, err := store.Describe(ctx, id)
+	if err != nil || len(secret.Replicas) == 0 {
+		return false, err
+	}
+	var regions []string
+	for _, replica := range secret.Replicas {
+		regions = append(regions, replica.Region)
+	}
+	if err := store.RemoveReplicas(ctx, id, regions); err != nil {
+		return false, err
+	}
+	return true, awaitNoReplicas(ctx, store, id, regions)
 }
 
 // awaitReplicas waits until no copy is in progress and warns of those that

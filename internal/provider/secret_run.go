@@ -13,7 +13,21 @@ type secretRun struct {
 	mu       sync.Mutex
 	replaces map[string]string // name → ARN that its planned replacement stands for
 	gone     map[string]string // name → ARN that this run deleted
-	took     map[string]bool   // ARN of a live secret that this run took over in a create
+	took     map[string]bool   // ARN of a secret that a create of this run made or took over
+	names    map[string]*sync.Mutex
+}
+
+// lock keeps the creates and deletes of one name apart: a resource that is
+// renamed in the configuration is deleted and created at the same moment.
+func (s *secretRun) lock(name string) (unlock func()) {
+	s.mu.Lock()
+	if s.names[name] == nil {
+		put(&s.names, name, &sync.Mutex{})
+	}
+	mutex := s.names[name]
+	s.mu.Unlock()
+	mutex.Lock()
+	return mutex.Unlock
 }
 
 // replacing notes that the secret is planned to be replaced under the same name.
@@ -30,6 +44,13 @@ func (s *secretRun) replaced(name, arn string) bool {
 	return s.replaces[name] == arn
 }
 
+// isReplacement reports whether some secret of this name is planned to be replaced.
+func (s *secretRun) isReplacement(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.replaces[name] != ""
+}
+
 // deleted notes that this run deleted the secret.
 func (s *secretRun) deleted(name, arn string) {
 	s.mu.Lock()
@@ -44,23 +65,23 @@ func (s *secretRun) wasDeleted(name, arn string) bool {
 	return s.gone[name] == arn
 }
 
-// take notes that a create of this run took over the live secret.
+// take notes that a create of this run made the secret, or takes it over.
 func (s *secretRun) take(arn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	put(&s.took, arn, true)
 }
 
-// taken reports whether a create of this run took over the live secret.
+// taken reports whether a create of this run made the secret, or took it over.
 func (s *secretRun) taken(arn string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.took[arn]
 }
 
-func put[V any](m *map[string]V, key string, value V) {
+func put[K comparable, V any](m *map[K]V, key K, value V) {
 	if *m == nil {
-		*m = map[string]V{}
+		*m = map[K]V{}
 	}
 	(*m)[key] = value
 }

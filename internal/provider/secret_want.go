@@ -122,6 +122,38 @@ func (w wanted) value(name string, current *secretstore.Value, write, remove []s
 	return fitting(name, object.Plaintext())
 }
 
+// given reports whether any of these keys has a value from the configuration.
+func (w wanted) given(keys []string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool {
+		_, isSupplied := w.supplied[key]
+		_, isStatic := w.static[key]
+		return isSupplied || isStatic
+	})
+}
+
+// holds reports whether a version has the values that the configuration gives for
+// these keys.
+func (w wanted) holds(value secretstore.Value, keys []string) bool {
+	if !w.json {
+		want, isSupplied := w.supplied[""]
+		return !isSupplied || value.Plaintext.Reveal() == want
+	}
+	object, err := secretstore.ParseObject(value.Plaintext.Reveal())
+	if err != nil {
+		return false
+	}
+	for _, key := range keys {
+		want, isGiven := w.supplied[key]
+		if static, isStatic := w.static[key]; isStatic {
+			want, isGiven = static, true
+		}
+		if present, isString := object.String(key); isGiven && (!isString || present != want) {
+			return false
+		}
+	}
+	return true
+}
+
 func fitting(name string, value secretstore.Plaintext) (secretstore.Plaintext, error) {
 	if value.Len() > secretstore.MaxValueBytes {
 		return value, &secretstore.Error{Op: "put", ID: name, Kind: secretstore.ErrLimit, Err: fmt.Errorf(
@@ -187,18 +219,21 @@ func (m *secretModel) setComputedUnknown(config secretModel) {
 // valueChange is what a change of the configuration does to the value.
 type valueChange struct {
 	adopting   bool     // nothing is known of the value: keep what is there, make what is missing
+	overwrite  bool     // when adopting: store what the configuration gives, should something else be there
 	fresh      bool     // nothing of the present value is carried over
 	write      []string // keys that get a value, sorted
 	remove     []string // keys that go, sorted
 	regenerate []string // those of write whose recorded policy allows what the new one forbids
 	added      []string // those of write that are new keys
+	ifMissing  []string // those of added that keep a value which someone else put there
 	changed    []string // those of write that have another value in the configuration
 	what       string   // names the change, see secretstore.Replacement
 }
 
-// recreate is the change that makes every value anew.
-func recreate(want wanted) valueChange {
-	return valueChange{fresh: true, write: want.valueKeys(), what: "recreate"}
+// recreate is the change that makes every value anew, from a version that was
+// current.
+func recreate(want wanted, base string) valueChange {
+	return valueChange{fresh: true, write: want.valueKeys(), what: "recreate " + base}
 }
 
 // valueKeys are the keys to write for a whole value.
@@ -213,17 +248,18 @@ func (w wanted) valueKeys() []string {
 // so a plan and its apply agree.
 func changeBetween(state, config secretModel, want wanted) valueChange {
 	var c valueChange
+	recordedByKey := statePolicies(state.EffectivePolicy, want.json)
 	if state.Category.IsNull() && state.Keys.IsNull() && state.ValueWOVersion.IsNull() {
 		c.adopting = true
+		c.regenerate = want.forbidden(recordedByKey)
 		return c
 	}
 	if !state.Keys.IsNull() != want.json {
 		c.fresh = true
 		c.write = want.valueKeys()
-		c.what = "kind"
+		c.what = c.describe(config, want)
 		return c
 	}
-	recordedByKey := statePolicies(state.EffectivePolicy, want.json)
 	managed, before := listStrings(state.KeyNames), stringMap(state.Static)
 	hadSecret := func(key string) bool {
 		_, wasStatic := before[key]
@@ -237,10 +273,13 @@ func changeBetween(state, config secretModel, want wanted) valueChange {
 		case !isRecorded && !hadSecret(key):
 			c.added = append(c.added, key)
 			c.write = append(c.write, key)
+			if _, wasStatic := before[key]; !given && !wasStatic {
+				c.ifMissing = append(c.ifMissing, key)
+			}
 		case p.Supplied && (resupplied || isRecorded && !recorded.Supplied):
 			c.changed = append(c.changed, key)
 			c.write = append(c.write, key)
-		case !p.Supplied && !given && isRecorded && !policy.Covers(p, recorded):
+		case isRecorded && forbids(p, recorded):
 			c.regenerate = append(c.regenerate, key)
 			c.write = append(c.write, key)
 		}
@@ -269,6 +308,23 @@ func changeBetween(state, config secretModel, want wanted) valueChange {
 	return c
 }
 
+// forbids reports whether values that were generated, or supplied, under the
+// recorded policy must be made anew.
+func forbids(next, recorded policy.Policy) bool {
+	return !next.Supplied && (recorded.Supplied || !policy.Covers(next, recorded))
+}
+
+// forbidden are the keys with a recorded policy whose values must be made anew.
+func (w wanted) forbidden(recorded map[string]policy.Policy) []string {
+	var keys []string
+	for _, key := range sortedKeys(w.policies) {
+		if p, there := recorded[key]; there && forbids(w.policies[key], p) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // describe names a change so that the same change has the same name in the next
 // apply, should this one break off. It holds no secret value.
 func (c valueChange) describe(config secretModel, want wanted) string {
@@ -279,7 +335,7 @@ func (c valueChange) describe(config secretModel, want wanted) string {
 		}
 	}
 	text, _ := json.Marshal(map[string]any{
-		"write": c.write, "remove": c.remove, "policies": policies, "static": want.static,
+		"json": want.json, "write": c.write, "remove": c.remove, "policies": policies, "static": want.static,
 		"value_wo_version": config.ValueWOVersion.String(), "values_wo_version": config.ValuesWOVersion.String(),
 	})
 	return fmt.Sprintf("configuration %x", sha256.Sum256(text))
@@ -288,9 +344,29 @@ func (c valueChange) describe(config secretModel, want wanted) string {
 // empty reports whether the value stays as it is.
 func (c valueChange) empty() bool { return !c.adopting && len(c.write) == 0 && len(c.remove) == 0 }
 
+// renewed are the keys that had a value and get another one, which ends a grace
+// period of theirs; nil when nothing of the value is carried over.
+func (c valueChange) renewed(want wanted) []string {
+	if c.fresh || !want.json {
+		return nil
+	}
+	keys := []string{}
+	for _, key := range c.write {
+		if _, static := want.static[key]; !static && !slices.Contains(c.added, key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // losesKey reports whether key material that protects stored data is replaced or
 // removed, so that the version that has it must be kept.
-func (c valueChange) losesKey(recorded map[string]policy.Record) bool {
+func (c valueChange) losesKey(recorded map[string]policy.Record, want wanted) bool {
+	for _, key := range c.added {
+		if want.policies[key].GraceNeverEnds {
+			return true // of someone else, should there be one
+		}
+	}
 	for key, record := range recorded {
 		touched := c.fresh || slices.Contains(c.write, key) || slices.Contains(c.remove, key)
 		if record.Policy.GraceNeverEnds && touched {
@@ -307,21 +383,26 @@ func (c valueChange) warn(want wanted, diags *diag.Diagnostics) {
 	}
 	switch {
 	case c.adopting && len(want.supplied) > 0:
-		diags.AddWarning("Present value is kept",
-			"Nothing is recorded yet of the value of this secret. The apply keeps what is stored and records the version number of the supplied value. "+
-				"To store the supplied value, raise value_wo_version or values_wo_version after that.")
-		return
-	case c.adopting && !want.json:
-		return
-	case c.adopting:
+		warnKept(diags)
+	case c.adopting && want.json:
 		diags.AddWarning("Missing keys will be made",
-			"Nothing is recorded yet of the value of this secret. The apply reads it, keeps the keys that are there as they are, and makes only those that are missing.")
-		return
+			"This state does not know the value of the secret yet. The apply reads it, keeps the keys that are there as they are, and makes those that are missing.")
 	case c.fresh:
 		diags.AddWarning("Value changes its kind", "The secret turns from one string into a JSON object, or the reverse. "+
 			"The apply stores an entirely new value; the present one stays readable as "+secretstore.Previous+".")
-		return
 	}
+	c.warnVersion(want, diags)
+	c.warnTargets(want, diags)
+}
+
+func warnKept(diags *diag.Diagnostics) {
+	diags.AddWarning("Present value is kept",
+		"This state does not know the value of the secret yet. The apply keeps what is stored and records the version number of the supplied value. "+
+			"To store the supplied value, raise value_wo_version or values_wo_version after that.")
+}
+
+// warnVersion lists what a new version changes.
+func (c valueChange) warnVersion(want wanted, diags *diag.Diagnostics) {
 	var text strings.Builder
 	for _, part := range []struct {
 		what string
@@ -341,24 +422,36 @@ func (c valueChange) warn(want wanted, diags *diag.Diagnostics) {
 		}
 		fmt.Fprintf(&text, "\n  - %s: %s", keys, part.what)
 	}
+	if text.Len() == 0 {
+		return
+	}
 	others := ""
 	if want.json {
 		others = " All other keys keep their values."
 	}
 	diags.AddWarning("New version of the secret", "The apply stores a new version."+others+
 		" The present one stays readable as "+secretstore.Previous+".\n"+text.String())
+}
+
+// warnTargets names the passwords that a server must be given as well.
+func (c valueChange) warnTargets(want wanted, diags *diag.Diagnostics) {
+	keys := append(slices.Clone(c.regenerate), c.changed...)
+	if c.fresh {
+		keys = c.write
+	}
 	var targets []string
-	for _, key := range c.regenerate {
+	for _, key := range keys {
 		if base := want.policies[key].Base; base == "database" || base == "cache" {
 			targets = append(targets, key)
 		}
 	}
-	if len(targets) > 0 {
-		name := "The value"
-		if want.json {
-			name = strings.Join(targets, ", ")
-		}
-		diags.AddWarning("Target must take over the new value", name+
-			" is a database or cache password. The server must be given the new one in the same apply, or clients that read it can no longer log in.")
+	if len(targets) == 0 {
+		return
 	}
+	name := "The value"
+	if want.json {
+		name = strings.Join(targets, ", ")
+	}
+	diags.AddWarning("Target must take over the new value", name+
+		" is a database or cache password. The server must be given the new one in the same apply, or clients that read it can no longer log in.")
 }

@@ -35,9 +35,10 @@ func tagValidators() []validator.Map {
 	characters := stringvalidator.RegexMatches(tagCharacters, "may have letters, digits, spaces and _ . : / = + - @ only")
 	return []validator.Map{
 		mapvalidator.SizeAtMost(secretstore.MaxTags),
-		mapvalidator.KeysAre(characters, stringvalidator.LengthBetween(1, secretstore.MaxTagKeyLength),
+		mapvalidator.NoNullValues(),
+		mapvalidator.KeysAre(characters, stringvalidator.UTF8LengthBetween(1, secretstore.MaxTagKeyLength),
 			stringvalidator.RegexMatches(regexp.MustCompile(`^([^aA]|[aA]([^wW]|$)|[aA][wW]([^sS]|$)|[aA][wW][sS]([^:]|$))`), `must not begin with "aws:"`)),
-		mapvalidator.ValueStringsAre(characters, stringvalidator.LengthAtMost(secretstore.MaxTagValueLength)),
+		mapvalidator.ValueStringsAre(characters, stringvalidator.UTF8LengthAtMost(secretstore.MaxTagValueLength)),
 	}
 }
 

@@ -21,6 +21,10 @@ const keepLabel = "roi-keep-"
 // namespace makes the version ids that this provider derives its own.
 var namespace = uuid.MustParse("6f5e9d5c-2f0b-4d8e-9a31-7b1c0f6d2e84")
 
+// checkBytes are the last bytes of a derived version id, which are a digest of
+// the others.
+const checkBytes = 6
+
 // DeriveVersionID returns the version id (a UUIDv5) that belongs to these parts
 // and to no others. A retry after a crash derives the same id and so meets the
 // version that the first try made.
@@ -31,7 +35,22 @@ func DeriveVersionID(parts ...string) string {
 		text.WriteByte(':')
 		text.WriteString(part)
 	}
-	return uuid.NewSHA1(namespace, []byte(text.String())).String()
+	id := uuid.NewSHA1(namespace, []byte(text.String()))
+	return checked(id).String()
+}
+
+// IsDerived reports whether DeriveVersionID made a version id, from whatever
+// parts: a version that is pending and not derived is somebody else's. An id of
+// somebody else passes with a probability of 2⁻⁴⁸.
+func IsDerived(version string) bool {
+	id, err := uuid.Parse(version)
+	return err == nil && id.Version() == 5 && checked(id) == id
+}
+
+func checked(id uuid.UUID) uuid.UUID {
+	digest := uuid.NewSHA1(namespace, id[:len(id)-checkBytes])
+	copy(id[len(id)-checkBytes:], digest[:checkBytes])
+	return id
 }
 
 // ForeignRotationError says that someone else is changing or rotating the secret.
@@ -52,51 +71,80 @@ type Replacement struct {
 	// Previous is the version that has to have AWSPREVIOUS afterwards, because a
 	// grace period is running; "" for the version that is left.
 	Previous string
-	// Unfinished are versions of rotations by this provider that never became
-	// current. Pending is taken from them: they can be made again.
-	Unfinished []string
-	// Value makes the new value from the current one; current is nil when the
-	// secret has no current version.
+	// Fresh says that the new value owes nothing to the current one, which is then
+	// not read.
+	Fresh bool
+	// Value makes the new value from the current one; current is nil when Fresh,
+	// and when the secret has no current version.
 	Value func(current *Value) (Plaintext, error)
+	// Same reports whether a version that an earlier try of this change made still
+	// is what the change wants. nil is always: one random value is as good as
+	// another. For what comes from outside it must compare.
+	Same func(Value) bool
+}
+
+// maxTries is how often a change can begin again because an earlier try of it
+// made a version that is no longer what the change wants.
+const maxTries = 10
+
+// name tells the tries apart.
+func (r Replacement) name(try int) string {
+	if try == 0 {
+		return r.Change
+	}
+	return r.Change + ", try " + strconv.Itoa(try+1)
+}
+
+// made reports whether a try of this change made a version from another.
+func (r Replacement) made(arn, version, from string) bool {
+	for try := range maxTries {
+		if version == DeriveVersionID(arn, from, r.name(try)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r Replacement) same(ctx context.Context, store Store, id, version string) (bool, error) {
+	if r.Same == nil {
+		return true, nil
+	}
+	value, err := store.Value(ctx, id, VersionRef{ID: version})
+	return err == nil && r.Same(value), err
 }
 
 // ReplaceCurrent gives a secret a new current version without a gap: the value
 // is put as Pending, Current is moved with compare and swap, and Pending is
 // removed. secret is a fresh description. It may be repeated after a failure at
-// any point, and then finishes what was begun. The error is ErrConflict when
+// any point, and then finishes what was begun. A version that this provider left
+// pending and that nobody finishes is given up. The error is ErrConflict when
 // another process moved Current meanwhile, a *ForeignRotationError when somebody
 // else's change is under way; neither changes anything.
 func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Replacement) error {
-	base := secret.VersionWith(Current)
-	pending := secret.VersionWith(Pending)
-	previous := secret.VersionWith(Previous)
-
-	if base != "" && base == DeriveVersionID(secret.ARN, previous, change.Change) {
-		return finish(ctx, store, secret.ARN, previous, base, pending == base, change)
+	base, previous, pending := secret.VersionWith(Current), secret.VersionWith(Previous), secret.VersionWith(Pending)
+	if base != "" && change.made(secret.ARN, base, previous) {
+		same, err := change.same(ctx, store, secret.ARN, base)
+		if err != nil {
+			return err
+		}
+		if same {
+			return finish(ctx, store, secret.ARN, previous, base, pending == base, change)
+		}
 	}
 	if base != "" && change.Previous != "" && change.Previous == previous {
 		// AWSPREVIOUS may have been given back by an earlier try, so that it no
 		// longer tells what this version was made from.
-		done, err := madeBefore(ctx, store, secret.ARN, base, change.Change)
+		done, err := madeBefore(ctx, store, secret.ARN, base, change)
 		if err != nil || done {
 			return err
 		}
 	}
-	version := DeriveVersionID(secret.ARN, base, change.Change)
-	if err := refuseForeign(secret, pending, change); err != nil {
+	if err := refuseForeign(secret, pending); err != nil {
 		return err
 	}
-	if base == "" {
-		value, err := change.Value(nil)
-		if err != nil {
-			return err
-		}
-		return store.Put(ctx, PutInput{ID: secret.ARN, Token: version, Value: value, Labels: []string{Current}})
-	}
-	if pending != version {
-		if err := putPending(ctx, store, secret.ARN, base, version, change); err != nil {
-			return err
-		}
+	version, err := propose(ctx, store, secret, change)
+	if err != nil || base == "" {
+		return err
 	}
 	if change.KeepEarlier {
 		if err := KeepVersion(ctx, store, secret, base); err != nil {
@@ -110,6 +158,59 @@ func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Repl
 		return err
 	}
 	return finish(ctx, store, secret.ARN, base, version, true, change)
+}
+
+// propose makes the new version, or finds the one that an earlier try made, and
+// has it pending; the first version of a secret becomes current at once.
+func propose(ctx context.Context, store Store, secret Secret, change Replacement) (version string, err error) {
+	base, pending := secret.VersionWith(Current), secret.VersionWith(Pending)
+	label := Pending
+	if base == "" {
+		label = Current
+	}
+	var value *Plaintext // made once, whatever the number of tries
+	for try := range maxTries {
+		version = DeriveVersionID(secret.ARN, base, change.name(try))
+		exists := version == pending
+		if !exists {
+			if value == nil {
+				if value, err = change.makeValue(ctx, store, secret.ARN, base); err != nil {
+					return "", err
+				}
+			}
+			err = store.Put(ctx, PutInput{ID: secret.ARN, Token: version, Value: *value, Labels: []string{label}})
+			if err == nil {
+				return version, nil
+			}
+			if !errors.Is(err, ErrExists) {
+				return "", err
+			}
+		}
+		same, err := change.same(ctx, store, secret.ARN, version)
+		if err != nil {
+			return "", err
+		}
+		if same && !exists {
+			err = store.MoveLabel(ctx, secret.ARN, label, "", version)
+		}
+		if same {
+			return version, err
+		}
+	}
+	return "", fmt.Errorf("secret %q: gave up after %d versions of one change", secret.ARN, maxTries)
+}
+
+func (r Replacement) makeValue(ctx context.Context, store Store, id, base string) (*Plaintext, error) {
+	var current *Value
+	if base != "" && !r.Fresh {
+		read, err := store.Value(ctx, id, VersionRef{ID: base})
+		if err != nil {
+			return nil, err
+		}
+		current = &read
+	}
+	value, err := r.Value(current)
+	return &value, err
 }
 
 // finish cleans up after Current has been moved from one version to another.
@@ -129,46 +230,21 @@ func finish(ctx context.Context, store Store, id, left, version string, pending 
 }
 
 // madeBefore reports whether a change made a version from any other.
-func madeBefore(ctx context.Context, store Store, id, version, change string) (bool, error) {
+func madeBefore(ctx context.Context, store Store, id, version string, change Replacement) (bool, error) {
 	versions, err := store.Versions(ctx, id)
-	return slices.ContainsFunc(versions, func(v Version) bool {
-		return version == DeriveVersionID(id, v.ID, change)
-	}), err
+	return slices.ContainsFunc(versions, func(v Version) bool { return change.made(id, version, v.ID) }), err
 }
 
-func refuseForeign(secret Secret, pending string, change Replacement) error {
+func refuseForeign(secret Secret, pending string) error {
 	switch {
 	case secret.OwningService != "":
 		return &ForeignRotationError{ARN: secret.ARN, By: "managed by the AWS service " + secret.OwningService}
 	case secret.RotationEnabled:
 		return &ForeignRotationError{ARN: secret.ARN, By: "rotated by AWS Secrets Manager with " + secret.RotationLambda}
-	case pending == "" || pending == secret.VersionWith(Current) || slices.Contains(change.Unfinished, pending):
-		return nil
+	case pending != "" && pending != secret.VersionWith(Current) && !IsDerived(pending):
+		return &ForeignRotationError{ARN: secret.ARN, By: "being changed by someone else: version " + pending + " has " + Pending}
 	}
-	for base := range secret.Labels {
-		if pending == DeriveVersionID(secret.ARN, base, change.Change) {
-			return nil // our own, perhaps begun on a version that is no longer current
-		}
-	}
-	return &ForeignRotationError{ARN: secret.ARN, By: "being changed by someone else: version " + pending + " has " + Pending}
-}
-
-func putPending(ctx context.Context, store Store, id, base, version string, change Replacement) error {
-	current, err := store.Value(ctx, id, VersionRef{ID: base})
-	if err != nil {
-		return err
-	}
-	value, err := change.Value(&current)
-	if err != nil {
-		return err
-	}
-	err = store.Put(ctx, PutInput{ID: id, Token: version, Value: value, Labels: []string{Pending}})
-	if errors.Is(err, ErrExists) {
-		// An earlier try, or another process, made this very version with
-		// another random value. That one is as good, and versions never change.
-		return store.MoveLabel(ctx, id, Pending, "", version)
-	}
-	return err
+	return nil
 }
 
 // MaxKept is how many versions KeepVersion can label: a secret has at most 20

@@ -7,7 +7,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -143,7 +146,7 @@ func TestReplaceCurrentTwice(t *testing.T) {
 func TestReplaceCurrentRefusesForeignChanges(t *testing.T) {
 	store, id := newSecret(t)
 	if err := store.Put(t.Context(), secretstore.PutInput{
-		ID: id, Token: secretstore.DeriveVersionID("theirs"), Value: secretstore.NewPlaintext("x"), Labels: []string{secretstore.Pending},
+		ID: id, Token: uuid.NewString(), Value: secretstore.NewPlaintext("x"), Labels: []string{secretstore.Pending},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -228,5 +231,70 @@ func TestDeriveVersionIDSeparatesParts(t *testing.T) {
 			t.Errorf("%q derives %q", parts, id)
 		}
 		seen[id] = true
+	}
+}
+
+// What comes from outside may have been corrected since an earlier try.
+func TestReplaceCurrentWithAnotherValue(t *testing.T) {
+	for at := 1; at <= 3; at++ { // put, current, pending
+		store, id := newSecret(t)
+		supplied := func(value string) secretstore.Replacement {
+			return secretstore.Replacement{
+				Change: "version 2", Fresh: true,
+				Value: func(*secretstore.Value) (secretstore.Plaintext, error) { return secretstore.NewPlaintext(value), nil },
+				Same:  func(v secretstore.Value) bool { return v.Plaintext.Reveal() == value },
+			}
+		}
+		broken := &breaking{Store: store, at: at, after: true}
+		if err := secretstore.ReplaceCurrent(t.Context(), broken, describe(t, store, id), supplied("mistyped")); !errors.Is(err, errBroken) {
+			t.Fatal(err)
+		}
+		for range 2 { // the second finds it done
+			if err := secretstore.ReplaceCurrent(t.Context(), store, describe(t, store, id), supplied("correct")); err != nil {
+				t.Fatal(err)
+			}
+			value, err := store.Value(t.Context(), id, secretstore.VersionRef{})
+			if err != nil || value.Plaintext.Reveal() != "correct" {
+				t.Errorf("broken at call %d: the corrected value was not stored (%v)", at, err)
+			}
+		}
+		if pending := describe(t, store, id).VersionWith(secretstore.Pending); pending != "" {
+			t.Errorf("broken at call %d: a version is left pending", at)
+		}
+	}
+}
+
+// A change that was given up for another one does not stay in its way.
+func TestReplaceCurrentGivesUpOwnPending(t *testing.T) {
+	store, id := newSecret(t)
+	base := describe(t, store, id).VersionWith(secretstore.Current)
+	broken := &breaking{Store: store, at: 3}
+	if err := secretstore.ReplaceCurrent(t.Context(), broken, describe(t, store, id), next("first idea", false)); !errors.Is(err, errBroken) {
+		t.Fatal(err)
+	}
+	if err := secretstore.ReplaceCurrent(t.Context(), store, describe(t, store, id), next("second idea", false)); err != nil {
+		t.Fatal(err)
+	}
+	if secret := describe(t, store, id); secret.VersionWith(secretstore.Previous) != base || secret.VersionWith(secretstore.Pending) != "" {
+		t.Errorf("labels: %v", secret.Labels)
+	}
+}
+
+func TestIsDerived(t *testing.T) {
+	for range 1000 {
+		if id := uuid.NewString(); secretstore.IsDerived(id) {
+			t.Errorf("%s of somebody else counts as derived", id)
+		}
+		if id := uuid.NewSHA1(uuid.NameSpaceURL, []byte(uuid.NewString())).String(); secretstore.IsDerived(id) {
+			t.Errorf("%s of somebody else counts as derived", id)
+		}
+		if id := secretstore.DeriveVersionID(uuid.NewString()); !secretstore.IsDerived(id) {
+			t.Errorf("%s does not count as derived", id)
+		}
+	}
+	for _, id := range []string{"", "terraform-20240101", strings.Repeat("a", 64)} {
+		if secretstore.IsDerived(id) {
+			t.Errorf("%q counts as derived", id)
+		}
 	}
 }

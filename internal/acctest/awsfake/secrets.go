@@ -4,6 +4,7 @@
 package awsfake
 
 import (
+	"strings"
 	"time"
 )
 
@@ -355,6 +356,13 @@ func (r *request) untagResource(in untagResourceInput) (any, error) {
 	}
 	if len(in.TagKeys) == 0 {
 		return nil, invalidParameter("TagKeys must not be empty.") // service model: "This member is required."
+	}
+	for _, key := range in.TagKeys {
+		// "You can't edit or delete tag names or values with this prefix."
+		// https://docs.aws.amazon.com/secretsmanager/latest/userguide/managing-secrets_tagging.html
+		if strings.HasPrefix(key, "aws:") {
+			return nil, invalidParameter("aws: prefixed tag key names are not allowed for external use.")
+		}
 	}
 	if rec.unsetTags(in.TagKeys) {
 		r.commit(rec)

@@ -346,6 +346,8 @@ func TestTagRules(t *testing.T) {
 			f.create("app", "a")
 			f.fails(f.tag("app", "aws:x", "v"), "InvalidParameterException", "aws:")
 			f.fails(f.tag("app", "AWS:x", "v"), "InvalidParameterException", "aws:")
+			_, err := f.sm.UntagResource(f.Context(), &secretsmanager.UntagResourceInput{SecretId: aws.String("app"), TagKeys: []string{"aws:x"}})
+			f.fails(err, "InvalidParameterException", "aws:")
 		}},
 		{"no key twice in a request", taggingRule, nil, func(f fixture) {
 			f.create("app", "a")

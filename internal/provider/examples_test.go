@@ -1,0 +1,168 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"crypto/rand"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/leak"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
+	"github.com/roi-systems/terraform-provider-roi/internal/clock"
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/localstore"
+)
+
+// exampleNeeds prepares what an example expects to find, in its copy.
+var exampleNeeds = map[string]func(t *testing.T, w *tfcli.Workspace, store secretstore.Store){
+	"import": func(t *testing.T, _ *tfcli.Workspace, store secretstore.Store) {
+		_, err := store.Create(t.Context(), secretstore.CreateInput{
+			Name:  "shop/jwt",
+			Token: secretstore.DeriveVersionID("example"),
+			Value: secretstore.NewPlaintext(rand.Text() + rand.Text() + rand.Text()),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	},
+	// Terraform configures a provider only if something uses it.
+	"provider": func(_ *testing.T, w *tfcli.Workspace, _ secretstore.Store) {
+		w.WriteFile("use.tf", `
+resource "roi_secret" "jwt" {
+  name     = "shop/jwt"
+  category = "jwt"
+}
+
+resource "roi_secret" "partner" {
+  name     = "shop/partner"
+  category = "partner_token"
+}
+`)
+	},
+}
+
+// exampleFiles are the files into which an example writes a value.
+var exampleFiles = map[string][]string{
+	"quickstart":                           {"database-password"},
+	"ephemeral-resources/roi_secret_value": {"db-password"},
+}
+
+// TestExamples runs Terraform on every folder under examples: it must be valid,
+// the plan after an apply must be empty, and no value may be in what Terraform
+// leaves behind. An example that does not say so itself is applied on the
+// embedded store, with the floors of production.
+func TestExamples(t *testing.T) {
+	examples := os.DirFS(filepath.Join("..", "..", "examples"))
+	files, err := fs.Glob(examples, "*/*.tf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nested, err := fs.Glob(examples, "*/*/*.tf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folders := map[string][]string{}
+	for _, file := range append(files, nested...) {
+		folders[path.Dir(file)] = append(folders[path.Dir(file)], file)
+	}
+	for _, folder := range slices.Concat([]string{"quickstart"}, slices.Collect(maps.Keys(exampleNeeds)), slices.Collect(maps.Keys(exampleFiles))) {
+		if folders[folder] == nil {
+			t.Errorf("this test expects an example in %s", folder)
+		}
+	}
+
+	for folder, files := range folders {
+		t.Run(folder, func(t *testing.T) {
+			t.Parallel()
+			w := tfcli.New(t, tfcli.Env("ROI_STORE", "local"))
+			w.SetEnv("TF_VAR_partner_token", rand.Text()+rand.Text())
+			for _, file := range files {
+				content, err := fs.ReadFile(examples, file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.WriteFile(path.Base(file), string(content))
+			}
+			w.Init()
+			w.Run("validate", "-no-color").Require(t, 0)
+
+			store := localstore.New(localstore.Config{Path: filepath.Join(w.Dir, localstore.DefaultPath)}, clock.System{})
+			if prepare := exampleNeeds[folder]; prepare != nil {
+				prepare(t, w, store)
+			}
+			w.Apply().Require(t, 0)
+			w.Plan().Require(t, 0)
+			checkExampleValues(t, w, store, exampleFiles[folder])
+		})
+	}
+}
+
+// checkExampleValues looks for every value of the store in what Terraform left
+// behind, and at the files that were asked for: a value in each, and mode 0600.
+func checkExampleValues(t *testing.T, w *tfcli.Workspace, store secretstore.Store, files []string) {
+	t.Helper()
+	scanner := leak.New(t)
+	var values []string
+	for _, resource := range w.Show().Values.RootModule.Resources {
+		if resource.Type != "roi_secret" {
+			continue
+		}
+		id, _ := resource.Values["id"].(string)
+		value, err := store.Value(t.Context(), id, secretstore.VersionRef{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		static, _ := resource.Values["static"].(map[string]any)
+		values = append(values, secretStrings(value.Plaintext.Reveal(), static)...)
+	}
+	if len(values) == 0 {
+		t.Fatal("the example made no value that could be looked for")
+	}
+	scanner.Add(t, values...)
+	w.LeakCheck(scanner, files...)
+
+	for _, name := range files {
+		file := filepath.Join(w.Dir, name)
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s has mode %o, want 600", name, info.Mode().Perm())
+		}
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Contains(values, strings.TrimSpace(string(content))) {
+			t.Errorf("%s does not hold a value of the store", name)
+		}
+	}
+}
+
+// secretStrings returns what is secret in a value: all of it, or for a JSON
+// secret the keys that are not static.
+func secretStrings(value string, static map[string]any) []string {
+	object, err := secretstore.ParseObject(value)
+	if err != nil {
+		return []string{value}
+	}
+	var values []string
+	for _, key := range object.Keys() {
+		if _, plain := static[key]; plain {
+			continue
+		}
+		if s, ok := object.String(key); ok {
+			values = append(values, s)
+		}
+	}
+	return values
+}

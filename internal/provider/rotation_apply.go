@@ -1,0 +1,385 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-log/tflog"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
+	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+)
+
+func (r *rotationResource) rotator(ctx context.Context, store secretstore.Store, m secretRotationModel) rotation.Rotator {
+	rotator := rotation.Rotator{
+		Store: store,
+		Clock: r.data.Clock(),
+		Sleep: sleep,
+		Step: func(ctx context.Context, step, version string) {
+			tflog.Info(ctx, "rotation: "+step, map[string]any{"secret_id": m.SecretID.ValueString(), "version_id": version})
+		},
+	}
+	if checks := m.checks(ctx); len(checks) > 0 {
+		rotator.Check = func(ctx context.Context) error {
+			return rotation.Checker{Clock: r.data.Clock(), Sleep: sleep}.Run(ctx, checks)
+		}
+	}
+	return rotator
+}
+
+// looked is the time that dates are compared with.
+func (r *rotationResource) looked() (time.Time, error) {
+	settings, err := r.data.Rotation()
+	if err != nil || !settings.PlanAsOf.IsZero() {
+		return settings.PlanAsOf, err
+	}
+	return r.data.Clock().Now(), nil
+}
+
+// errDiagnosed stands for an error that is among the diagnostics already.
+var errDiagnosed = errors.New("see the diagnostics")
+
+func (r *rotationResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan secretRotationModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	timeout, diags := plan.Timeouts.Create(ctx, defaultRotationTimeout)
+	resp.Diagnostics.Append(diags...)
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	out, facts, err := r.create(limited, plan, &resp.Diagnostics)
+	state := out.State
+	if err != nil {
+		if !errors.Is(err, errDiagnosed) {
+			resp.Diagnostics.Append(r.data.diagnoseRotation("rotate", plan.SecretID.ValueString(), err))
+		}
+		// The state is returned with the error: the retry is then a replacement,
+		// and what depends on this resource follows it. A state without a version
+		// says that there was nothing to rotate, so that the retry does not.
+		state = rotation.State{ARN: plan.SecretID.ValueString()}
+		if out.Action != "" && out.Action != rotation.Adopt {
+			state = out.Before
+		}
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationFailedKey, []byte("true"))...)
+	}
+	plan.setState(state, plan.schedule(facts.rotationDefaults), facts.Looked)
+	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+func (r *rotationResource) create(ctx context.Context, plan secretRotationModel, diags *diag.Diagnostics) (out rotation.Outcome, facts rotationFacts, err error) {
+	id, keys := plan.SecretID.ValueString(), plan.named()
+	settings, err := r.data.Rotation()
+	if err != nil {
+		return out, facts, err
+	}
+	if facts.Looked, err = r.looked(); err != nil {
+		return out, facts, err
+	}
+	store, err := r.data.Store(ctx)
+	if err != nil {
+		return out, facts, err
+	}
+	unlock, err := r.data.rotations.lock(ctx, id)
+	if err != nil {
+		return out, facts, err
+	}
+	defer unlock()
+
+	asked, replaced := r.data.rotations.wasDeleted(identify(id, keys))
+	var seen rotation.View
+	out, err = r.rotator(ctx, store, plan).Run(ctx, id, keys, func(v rotation.View) (rotation.Plan, error) {
+		var problems diag.Diagnostics
+		var want rotation.Plan
+		seen = v
+		want, facts.rotationDefaults = r.resolve(v, plan, &problems)
+		if replaced && asked == nil && v.Record != nil {
+			want.PlanAsOf = time.Time{} // another process has rotated since the plan
+		}
+		diags.Append(problems...)
+		if problems.HasError() {
+			return want, errDiagnosed
+		}
+		return want, nil
+	}, func(v rotation.View) bool {
+		// A store may answer from before the delete. Anything but the record that
+		// it found is newer.
+		return asked == nil || v.Record != nil && (v.Record.Phase != rotation.Settled || v.Record.Current != asked.Current)
+	})
+	if err != nil {
+		return out, facts, err
+	}
+	facts.HasRecord, facts.Triggers = true, plan.fingerprint()
+	facts.Needed, facts.Always = seen.NeededUntil(out.Previous)
+	switch {
+	case out.Action == rotation.Adopt && out.Overdue:
+		warnOverdue(id, plan.schedule(facts.rotationDefaults).Due(out.Made), facts.Supplied, diags)
+	case out.Action == rotation.Adopt && out.HadRecord && out.Reason == "":
+		diags.AddWarning("Present version was taken over", fmt.Sprintf(
+			"The secret %s was known already, and nothing asked for a rotation: version %s, made at %s, was taken over. "+
+				"To rotate it now, change triggers. (-replace does not rotate with create_before_destroy.)", id, out.Version, out.Changed.UTC().Format(time.RFC3339)))
+	}
+	if !settings.PlanAsOf.IsZero() {
+		diags.AddWarning("Applied as of another time", fmt.Sprintf(
+			"rotation.plan_as_of or %s is set: what is due was judged as of %s. The times that were stored are those of the real clock.",
+			envPlanAsOf, settings.PlanAsOf.Format(time.RFC3339)))
+	}
+	return out, facts, nil
+}
+
+func (r *rotationResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state secretRotationModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	id := state.SecretID.ValueString()
+	if arn, _, _ := strings.Cut(state.ID.ValueString(), ","); arn != "" {
+		id = arn
+	}
+	store, err := r.data.Store(ctx)
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
+		return
+	}
+	view, found, err := r.read(ctx, store, id, state)
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
+		return
+	}
+	if !found {
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	if view.Unreadable != nil {
+		resp.Diagnostics.AddWarning("Record of a rotation cannot be read", fmt.Sprintf(
+			"A tag of the secret %s does not hold what this provider wrote there. If it is the one of this rotation, the next change writes it anew. "+
+				"As long as it is there, the previous version keeps %s.\n\n%s", id, secretstore.Previous, view.Unreadable))
+	}
+	failed, diags := req.Private.GetKey(ctx, rotationFailedKey)
+	resp.Diagnostics.Append(diags...)
+	known := rotation.State{ARN: view.Secret.ARN}
+	if failed == nil {
+		known, err = r.known(ctx, store, view, state)
+	}
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
+		return
+	}
+	looked, err := r.looked()
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("read", id, err))
+		return
+	}
+	var problems diag.Diagnostics
+	_, defaults := r.resolve(view, state, &problems)
+	facts := rotationFacts{rotationDefaults: defaults, Looked: looked, Unfinished: view.Unfinished() || failed != nil}
+	if view.Record != nil {
+		facts.HasRecord, facts.Triggers = true, view.Record.Triggers
+	}
+	facts.Needed, facts.Always = view.NeededUntil(known.Previous)
+	var foreign *secretstore.ForeignRotationError
+	if errors.As(view.CheckForeign(), &foreign) {
+		facts.Foreign = foreign.By
+	}
+	if problems.HasError() {
+		facts.Problem = problems.Errors()[0].Summary() + ". " + problems.Errors()[0].Detail()
+	}
+	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
+	if failed == nil {
+		state.setState(known, state.schedule(defaults), looked)
+	}
+	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
+}
+
+// read describes the secret. An answer that shows the version before the one in
+// state may be out of date, and is not believed at once.
+func (r *rotationResource) read(ctx context.Context, store secretstore.Store, id string, state secretRotationModel) (rotation.View, bool, error) {
+	made := types.StringNull()
+	if !state.Generation.IsNull() {
+		made = timestamp(state.changedAt())
+	}
+	secret, found, err := r.data.describe(ctx, store, id, made)
+	if err != nil || !found || !secret.DeletedAt.IsZero() {
+		return rotation.View{}, false, err
+	}
+	for patience := settleTime; ; patience -= settleStep {
+		view, err := rotation.Look(secret, state.named())
+		stale := !state.PreviousVersionID.IsNull() && view.State().Version == state.PreviousVersionID.ValueString()
+		if err != nil || !stale || patience <= 0 {
+			return view, true, err
+		}
+		if err := sleep(ctx, settleStep); err != nil {
+			return view, false, err
+		}
+		if secret, err = store.Describe(ctx, id); err != nil {
+			return view, false, err
+		}
+	}
+}
+
+// known is what a View tells of the value. Where it does not tell when a version
+// was made, the state may.
+func (r *rotationResource) known(ctx context.Context, store secretstore.Store, view rotation.View, state secretRotationModel) (rotation.State, error) {
+	s := view.State()
+	switch {
+	case s.Version == "":
+		return s, nil
+	case s.Changed.IsZero() && s.Version == state.VersionID.ValueString():
+		s.Changed, s.Made = state.changedAt(), state.rotatedAt()
+	case view.JSON && !s.Changed.IsZero() && s.Changed.Equal(state.changedAt()):
+		// Which version a key was made anew in is not recorded: it was the current
+		// one when that was first seen.
+		s.Version = state.VersionID.ValueString()
+	}
+	if !s.Changed.IsZero() {
+		return s, nil
+	}
+	return r.rotator(ctx, store, state).State(ctx, view)
+}
+
+func (r *rotationResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, state secretRotationModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	timeout, diags := plan.Timeouts.Update(ctx, defaultRotationTimeout)
+	resp.Diagnostics.Append(diags...)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	now, defaults, looked, err := r.update(ctx, plan, state, &resp.Diagnostics)
+	if err != nil {
+		if !errors.Is(err, errDiagnosed) {
+			resp.Diagnostics.Append(r.data.diagnoseRotation("update the rotation of", plan.SecretID.ValueString(), err))
+		}
+		return
+	}
+	plan.settle(now, defaults, looked)
+	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
+}
+
+func (r *rotationResource) update(ctx context.Context, plan, state secretRotationModel, diags *diag.Diagnostics) (now rotation.State, defaults rotationDefaults, looked time.Time, err error) {
+	if looked, err = r.looked(); err != nil {
+		return now, defaults, looked, err
+	}
+	store, err := r.data.Store(ctx)
+	if err != nil {
+		return now, defaults, looked, err
+	}
+	unlock, err := r.data.rotations.lock(ctx, plan.SecretID.ValueString())
+	if err != nil {
+		return now, defaults, looked, err
+	}
+	defer unlock()
+	now, err = r.rotator(ctx, store, plan).Update(ctx, plan.SecretID.ValueString(), plan.named(), state.named(), state.PreviousKeySuffix.ValueString(),
+		func(v rotation.View) (rotation.Plan, error) {
+			var problems diag.Diagnostics
+			var want rotation.Plan
+			want, defaults = r.resolve(v, plan, &problems)
+			diags.Append(problems...)
+			if problems.HasError() {
+				return want, errDiagnosed
+			}
+			return want, nil
+		}, looked)
+	return now, defaults, looked, err
+}
+
+// settle fills in what the plan left open. What it did not stays as planned: if
+// another process rotated meanwhile, the next refresh shows it.
+func (m *secretRotationModel) settle(s rotation.State, defaults rotationDefaults, looked time.Time) {
+	after := *m
+	after.setState(s, m.schedule(defaults), looked)
+	for _, text := range []struct{ planned, now *types.String }{
+		{&m.ID, &after.ID}, {&m.VersionID, &after.VersionID}, {&m.PreviousVersionID, &after.PreviousVersionID},
+		{&m.RotatedAt, &after.RotatedAt}, {&m.RotationDueAt, &after.RotationDueAt}, {&m.GraceEndsAt, &after.GraceEndsAt},
+	} {
+		if text.planned.IsUnknown() {
+			*text.planned = *text.now
+		}
+	}
+	for _, flag := range []struct{ planned, now *types.Bool }{
+		{&m.Overdue, &after.Overdue}, {&m.GraceOver, &after.GraceOver}, {&m.PreviousRetired, &after.PreviousRetired},
+	} {
+		if flag.planned.IsUnknown() {
+			*flag.planned = *flag.now
+		}
+	}
+	if m.Generation.IsUnknown() {
+		m.Generation = after.Generation
+	}
+}
+
+// Delete changes nothing, unless it is one half of a replacement: then it notes
+// with the secret that the other half is to rotate.
+func (r *rotationResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	mark, diags := req.Private.GetKey(ctx, rotationMarkKey)
+	resp.Diagnostics.Append(diags...)
+	var state secretRotationModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() || string(mark) != string(jsonString(markCreate)) {
+		return
+	}
+	timeout, diags := state.Timeouts.Delete(ctx, defaultRotationTimeout)
+	resp.Diagnostics.Append(diags...)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	id := state.SecretID.ValueString()
+	asked, err := r.ask(ctx, id, state)
+	if errors.Is(err, secretstore.ErrNotFound) || errors.Is(err, secretstore.ErrScheduledForDeletion) {
+		err = nil // nothing is left to rotate
+	}
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnoseRotation("replace the rotation of", id, err))
+		return
+	}
+	r.data.rotations.deleted(identify(id, state.named()), asked)
+}
+
+func (r *rotationResource) ask(ctx context.Context, id string, state secretRotationModel) (*rotation.Record, error) {
+	store, err := r.data.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := r.data.rotations.lock(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return r.rotator(ctx, store, state).Ask(ctx, id, state.named(), state.VersionID.ValueString(), state.changedAt(), state.fingerprint())
+}
+
+func (r *rotationResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	id, rest, hasKeys := strings.Cut(req.ID, ",")
+	keys := strings.Split(rest, ",")
+	valid := id != "" && strings.TrimSpace(id) == id
+	for _, key := range keys {
+		valid = valid && (!hasKeys || policy.CheckKeyName(key) == nil)
+	}
+	if !valid {
+		resp.Diagnostics.AddError("Invalid import id",
+			"A roi_secret_rotation is imported by the name or the ARN of the secret, followed by the keys that it names, if any, each after a comma, for example:\n\n"+
+				"  terraform import roi_secret_rotation.jwt app/production/jwt-secret\n"+
+				"  terraform import roi_secret_rotation.jwt app/production/app-secrets,JWT_SECRET")
+		return
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("secret_id"), id)...)
+	if hasKeys {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("keys"), keys)...)
+	}
+}

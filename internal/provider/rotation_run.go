@@ -1,0 +1,65 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"sync"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
+)
+
+// rotationRun is what this run of the provider has to remember of rotations. The
+// zero value is ready.
+type rotationRun struct {
+	mu       sync.Mutex
+	busy     map[string]chan struct{}        // by name of the secret
+	replaced map[rotationID]*rotation.Record // what a delete asked for; nil for nothing
+}
+
+type rotationID struct {
+	secret string // name
+	tag    string // of the record
+}
+
+func identify(secretID string, keys []string) rotationID {
+	return rotationID{secretName(secretID), rotation.TagKey(keys)}
+}
+
+// lock waits until nobody else in this process changes a secret. The function that
+// it returns must be called.
+func (r *rotationRun) lock(ctx context.Context, secretID string) (func(), error) {
+	r.mu.Lock()
+	name := secretName(secretID)
+	if r.busy == nil {
+		r.busy = map[string]chan struct{}{}
+	}
+	if r.busy[name] == nil {
+		r.busy[name] = make(chan struct{}, 1)
+	}
+	busy := r.busy[name]
+	r.mu.Unlock()
+	select {
+	case busy <- struct{}{}:
+		return func() { <-busy }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// deleted notes that this run deleted a rotation as one half of a replacement, and
+// what it asked of the other half.
+func (r *rotationRun) deleted(id rotationID, asked *rotation.Record) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	put(&r.replaced, id, asked)
+}
+
+// wasDeleted returns what a delete of this run asked for.
+func (r *rotationRun) wasDeleted(id rotationID) (asked *rotation.Record, yes bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	asked, yes = r.replaced[id]
+	return asked, yes
+}

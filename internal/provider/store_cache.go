@@ -1,0 +1,184 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+)
+
+// cachedStore shares descriptions between the resources of one run: a secret and
+// its rotations ask once. Describe itself always asks the store, and a write drops
+// what is known of the secret.
+type cachedStore struct {
+	secretstore.Store
+
+	mu    sync.Mutex
+	known map[string]*description // by name
+}
+
+type description struct {
+	mu     sync.Mutex // held while the store is asked
+	secret *secretstore.Secret
+	writes int
+}
+
+// cached puts a cachedStore around a store, which stays a KeyDescriber if it is.
+func cached(store secretstore.Store) secretstore.Store {
+	c := &cachedStore{Store: store, known: map[string]*description{}}
+	if keys, ok := store.(secretstore.KeyDescriber); ok {
+		return &cachedKeyStore{cachedStore: c, KeyDescriber: keys}
+	}
+	return c
+}
+
+type cachedKeyStore struct {
+	*cachedStore
+	secretstore.KeyDescriber
+}
+
+// describeKnown returns a description that this run may have already.
+func describeKnown(ctx context.Context, store secretstore.Store, id string) (secretstore.Secret, error) {
+	if c, ok := store.(interface {
+		describeKnown(context.Context, string) (secretstore.Secret, error)
+	}); ok {
+		return c.describeKnown(ctx, id)
+	}
+	return store.Describe(ctx, id)
+}
+
+func (c *cachedStore) describeKnown(ctx context.Context, id string) (secretstore.Secret, error) {
+	d := c.description(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := c.get(d); known != nil {
+		return clone(*known), nil
+	}
+	return c.ask(ctx, d, id)
+}
+
+// Describe implements secretstore.Store.
+func (c *cachedStore) Describe(ctx context.Context, id string) (secretstore.Secret, error) {
+	return c.ask(ctx, c.description(id), id)
+}
+
+// ask keeps the answer unless a write began meanwhile.
+func (c *cachedStore) ask(ctx context.Context, d *description, id string) (secretstore.Secret, error) {
+	c.mu.Lock()
+	writes := d.writes
+	c.mu.Unlock()
+	secret, err := c.Store.Describe(ctx, id)
+	if err != nil {
+		return secret, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if d.writes == writes {
+		d.secret = new(clone(secret))
+	}
+	return secret, nil
+}
+
+func (c *cachedStore) get(d *description) *secretstore.Secret {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return d.secret
+}
+
+func (c *cachedStore) description(id string) *description {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	name := secretName(id)
+	if c.known[name] == nil {
+		c.known[name] = &description{}
+	}
+	return c.known[name]
+}
+
+// clone protects what is shared from a caller that changes the maps.
+func clone(secret secretstore.Secret) secretstore.Secret {
+	secret.Tags, secret.Labels = maps.Clone(secret.Tags), maps.Clone(secret.Labels)
+	return secret
+}
+
+// written forgets a secret. It is called before and after a write, since both a
+// description from before and one from during it may be out of date.
+func (c *cachedStore) written(id string) func() {
+	forget := func() {
+		d := c.description(id)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		d.secret = nil
+		d.writes++
+	}
+	forget()
+	return forget
+}
+
+var arnSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+
+// secretName is the name of a secret that is given by its name or its ARN.
+func secretName(id string) string {
+	parts := strings.SplitN(id, ":", 7)
+	if len(parts) < 7 || parts[0] != "arn" || parts[5] != "secret" {
+		return id
+	}
+	return arnSuffix.ReplaceAllString(parts[6], "")
+}
+
+func (c *cachedStore) Create(ctx context.Context, input secretstore.CreateInput) (secretstore.Created, error) {
+	defer c.written(input.Name)()
+	return c.Store.Create(ctx, input)
+}
+
+func (c *cachedStore) Put(ctx context.Context, input secretstore.PutInput) error {
+	defer c.written(input.ID)()
+	return c.Store.Put(ctx, input)
+}
+
+func (c *cachedStore) MoveLabel(ctx context.Context, id, label, from, to string) error {
+	defer c.written(id)()
+	return c.Store.MoveLabel(ctx, id, label, from, to)
+}
+
+func (c *cachedStore) Update(ctx context.Context, id string, input secretstore.UpdateInput) error {
+	defer c.written(id)()
+	return c.Store.Update(ctx, id, input)
+}
+
+func (c *cachedStore) Tag(ctx context.Context, id string, tags map[string]string) error {
+	defer c.written(id)()
+	return c.Store.Tag(ctx, id, tags)
+}
+
+func (c *cachedStore) Untag(ctx context.Context, id string, keys []string) error {
+	defer c.written(id)()
+	return c.Store.Untag(ctx, id, keys)
+}
+
+func (c *cachedStore) Replicate(ctx context.Context, id string, replicas []secretstore.ReplicaSpec, forceOverwrite bool) error {
+	defer c.written(id)()
+	return c.Store.Replicate(ctx, id, replicas, forceOverwrite)
+}
+
+func (c *cachedStore) RemoveReplicas(ctx context.Context, id string, regions []string) error {
+	defer c.written(id)()
+	return c.Store.RemoveReplicas(ctx, id, regions)
+}
+
+func (c *cachedStore) Delete(ctx context.Context, id string, recoveryWindowDays int) (time.Time, error) {
+	defer c.written(id)()
+	return c.Store.Delete(ctx, id, recoveryWindowDays)
+}
+
+func (c *cachedStore) Restore(ctx context.Context, id string) error {
+	defer c.written(id)()
+	return c.Store.Restore(ctx, id)
+}

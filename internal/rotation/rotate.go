@@ -1,0 +1,435 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+// Package rotation says when a secret value is due and gives it a new one: a
+// series of steps over a store, each of which can be repeated, so that a rotation
+// that broke off anywhere is finished by the next one. It knows no Terraform.
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/clock"
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+)
+
+// Rotator carries out rotations.
+type Rotator struct {
+	Store secretstore.Store
+	Clock clock.Clock
+	// Check tells whether the consumers of the secret are healthy with the new
+	// version; nil asks nobody.
+	Check func(context.Context) error
+	// Step is told about every step before it is made; version is the one that it
+	// concerns. It may be nil.
+	Step func(ctx context.Context, step, version string)
+	// Sleep waits between two readings of a store that lags behind.
+	Sleep func(context.Context, time.Duration) error
+}
+
+// Plan is what a configuration makes of a secret, seen through a View.
+type Plan struct {
+	Want
+	Values
+}
+
+// Outcome is what a run did, and found before it did anything.
+type Outcome struct {
+	Decision
+	Before State
+	State
+	// Adopted is set when there was a record already, so that somebody may have
+	// expected a rotation.
+	HadRecord bool
+}
+
+const (
+	maxTries = 8
+	pause    = 500 * time.Millisecond
+)
+
+// errAgain asks for another look at the secret: somebody else changed it.
+var errAgain = errors.New("the secret was changed meanwhile")
+
+// Run describes a secret afresh, decides, and does what it decided. resolve says
+// what the configuration makes of what is found. expect, unless nil, reports
+// whether a description can be up to date: a store may answer from before a write
+// of this very run.
+func (r Rotator) Run(ctx context.Context, id string, keys []string, resolve func(View) (Plan, error), expect func(View) bool) (Outcome, error) {
+	var out Outcome
+	for try := 1; ; try++ {
+		view, err := r.look(ctx, id, keys, expect)
+		if err != nil {
+			return out, err
+		}
+		plan, err := resolve(view)
+		if err != nil {
+			return out, err
+		}
+		now, err := r.State(ctx, view)
+		if err != nil {
+			return out, err
+		}
+		if try == 1 {
+			out.Before, out.HadRecord = now, view.Record != nil
+		}
+		out.State = now
+		err = r.act(ctx, view, plan, &out)
+		if !errors.Is(err, errAgain) || try == maxTries {
+			return out, err
+		}
+		if err := r.Sleep(ctx, pause); err != nil {
+			return out, err
+		}
+	}
+}
+
+func (r Rotator) look(ctx context.Context, id string, keys []string, expect func(View) bool) (View, error) {
+	for try := 1; ; try++ {
+		secret, err := r.Store.Describe(ctx, id)
+		if err != nil {
+			return View{}, err
+		}
+		if !secret.DeletedAt.IsZero() {
+			return View{}, &secretstore.Error{Op: "rotate", ID: id, Kind: secretstore.ErrScheduledForDeletion}
+		}
+		view, err := Look(secret, keys)
+		if err != nil || expect == nil || expect(view) || try > int(5*time.Second/pause) {
+			return view, err
+		}
+		if err := r.Sleep(ctx, pause); err != nil {
+			return view, err
+		}
+	}
+}
+
+// State returns what a View tells of the value. It asks the store for the creation
+// time of the version when nothing else tells it.
+func (r Rotator) State(ctx context.Context, v View) (State, error) {
+	s := v.State()
+	if s.Version == "" || !s.Changed.IsZero() {
+		return s, nil
+	}
+	at, err := r.created(ctx, v.Secret, s.Version)
+	s.Made, s.Changed = at, at
+	return s, err
+}
+
+func (r Rotator) created(ctx context.Context, secret secretstore.Secret, version string) (time.Time, error) {
+	versions, err := r.Store.Versions(ctx, secret.ARN)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, v := range versions {
+		if v.ID == version && !v.CreatedAt.IsZero() {
+			return v.CreatedAt.UTC().Truncate(time.Second), nil
+		}
+	}
+	return secret.CreatedAt.UTC().Truncate(time.Second), nil
+}
+
+func (r Rotator) act(ctx context.Context, v View, plan Plan, out *Outcome) error {
+	if err := v.CheckManaged(); err != nil {
+		return err
+	}
+	if out.Version == "" {
+		return &secretstore.Error{Op: "rotate", ID: v.Secret.ARN, Kind: secretstore.ErrNotFound, Err: errors.New("the secret has no current version")}
+	}
+	d, err := Decide(v, plan.Want, out.Made, r.Clock.Now())
+	if err != nil {
+		return err
+	}
+	// A retry that finds nothing left to do had a reason all the same.
+	if d.Action == Adopt && out.Reason != "" {
+		d.Reason = out.Reason
+	}
+	out.Decision = d
+	if d.Action == Adopt {
+		return r.adopt(ctx, v, plan, out)
+	}
+	if err := v.CheckForeign(); err != nil {
+		return err
+	}
+	a := attempt{Rotator: r, view: v, plan: plan, arn: v.Secret.ARN}
+	return a.run(ctx, out)
+}
+
+// adopt writes the record of the present version, unless it is there.
+func (r Rotator) adopt(ctx context.Context, v View, plan Plan, out *Outcome) error {
+	record := adopted(v, plan.Want, out.Version, out.Changed)
+	record.Keys = v.Keys
+	if err := r.record(ctx, v, record); err != nil {
+		return err
+	}
+	ours := v.Record != nil && v.Record.Grace != nil && v.Record.Current == v.Current()
+	if ours && v.Pending() == v.Current() {
+		if err := r.strip(ctx, v.Secret.ARN, v.Current()); err != nil {
+			return err
+		}
+	}
+	if out.Previous != "" {
+		out.Grace = plan.Grace
+	}
+	if plan.Grace != (Grace{}) || !v.Retirable(r.Clock.Now()) {
+		return nil
+	}
+	out.Retired = true
+	return r.take(ctx, v.Secret.ARN, secretstore.Previous, out.Previous, "")
+}
+
+// record writes the record, unless it is there already.
+func (r Rotator) record(ctx context.Context, v View, record Record) error {
+	text, err := record.Encode()
+	if err != nil {
+		return err
+	}
+	if v.Secret.Tags[v.Tag] == text {
+		return nil
+	}
+	r.step(ctx, "record "+string(record.Phase), record.Current)
+	return r.Store.Tag(ctx, v.Secret.ARN, map[string]string{v.Tag: text})
+}
+
+func (r Rotator) strip(ctx context.Context, arn, version string) error {
+	return r.take(ctx, arn, secretstore.Pending, version, "")
+}
+
+// take moves a label away from a version. That somebody else has taken it already
+// is all that was wanted.
+func (r Rotator) take(ctx context.Context, arn, label, from, to string) error {
+	r.step(ctx, "take "+label+" away", from)
+	err := r.Store.MoveLabel(ctx, arn, label, from, to)
+	if errors.Is(err, secretstore.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+func (r Rotator) step(ctx context.Context, step, version string) {
+	if r.Step != nil {
+		r.Step(ctx, step, version)
+	}
+}
+
+// attempt is one rotation under way.
+type attempt struct {
+	Rotator
+	view   View
+	plan   Plan
+	arn    string
+	intent Record
+	next   string    // id of the new version
+	made   time.Time // when it was made
+}
+
+// run takes a rotation from wherever it stands to its end. It stops between two
+// steps when the context ends; what is then left is finished by the next run.
+func (a *attempt) run(ctx context.Context, out *Outcome) error {
+	steps := []func(context.Context) error{a.finishRollback, a.begin, a.put, a.promote, a.keepPrevious, a.check, a.keepEarlier}
+	switch out.Action {
+	case Finish:
+		a.resume()
+		steps = []func(context.Context) error{a.keepPrevious, a.check, a.keepEarlier}
+	case Resume:
+		a.resume()
+		steps = []func(context.Context) error{a.promote, a.keepPrevious, a.check, a.keepEarlier}
+	}
+	steps = append(steps, func(ctx context.Context) error { return a.finish(ctx, out) })
+	for _, step := range steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// resume takes up the attempt that the record tells of.
+func (a *attempt) resume() {
+	a.intent = *a.view.Record
+	a.intent.Keys = a.view.Keys
+	a.intent.Hashes = nil
+	a.next = a.view.next(a.view.Tag, a.intent)
+	if a.intent.Phase == Asked {
+		// Another process rotated while this one asked: the version is its.
+		a.intent.Previous, a.intent.Grace, a.intent.Phase = "", nil, Begun
+	}
+}
+
+// finishRollback puts the labels back that an earlier, failed attempt left.
+func (a *attempt) finishRollback(ctx context.Context) error {
+	r := a.view.Record
+	if r == nil || r.Phase != Failed {
+		return nil
+	}
+	next := a.view.next(a.view.Tag, *r)
+	if a.view.Current() != next && a.view.Previous() != next && a.view.Pending() != next {
+		return nil
+	}
+	if _, err := a.restore(ctx, a.arn, *r, next, a.view.Current(), a.view.Previous(), a.view.Pending()); err != nil {
+		return err
+	}
+	return errAgain
+}
+
+// begin writes the intent, before anything else changes.
+func (a *attempt) begin(ctx context.Context) error {
+	state, err := a.State(ctx, a.view)
+	if err != nil {
+		return err
+	}
+	if a.plan.protectStored() && secretstore.KeptVersions(a.view.Secret) >= secretstore.MaxKept {
+		return &secretstore.Error{Op: "rotate", ID: a.arn, Kind: secretstore.ErrLimit, Err: fmt.Errorf(
+			"%d earlier versions are kept for what they encrypted, and a secret has at most %d labels; "+
+				"take roi-keep labels from versions that nothing is encrypted with any more", secretstore.MaxKept, secretstore.MaxLabels)}
+	}
+	a.intent = begin(a.view, a.plan.Want, state.Version, state.Changed)
+	a.intent.Keys = a.view.Keys
+	a.next = a.intent.NextVersion(a.arn, a.view.Tag, a.intent.Base)
+	return a.record(ctx, a.view, a.intent)
+}
+
+// put makes the new version and gives it AWSPENDING.
+func (a *attempt) put(ctx context.Context) error {
+	var current secretstore.Value
+	if a.plan.readsCurrent() {
+		a.step(ctx, "read", a.intent.Base)
+		var err error
+		if current, err = a.Store.Value(ctx, a.arn, secretstore.VersionRef{ID: a.intent.Base}); err != nil {
+			return err
+		}
+	}
+	values := a.plan.Values
+	if a.plan.Grace == (Grace{}) {
+		values.Suffix = ""
+	}
+	value, err := values.next(current)
+	if err != nil {
+		return fmt.Errorf("secret %q: %w", a.arn, err)
+	}
+	a.made = a.Clock.Now()
+	a.step(ctx, "put "+secretstore.Pending, a.next)
+	err = a.Store.Put(ctx, secretstore.PutInput{ID: a.arn, Token: a.next, Value: value, Labels: []string{secretstore.Pending}})
+	if errors.Is(err, secretstore.ErrExists) {
+		return a.exists(ctx)
+	}
+	return err
+}
+
+// exists deals with a version that has the id of this attempt but another value.
+// One with a label was made a moment ago, by an earlier try or by another process,
+// and is as good. One without was given up: it must never become current.
+func (a *attempt) exists(ctx context.Context) error {
+	secret, err := a.Store.Describe(ctx, a.arn)
+	if err != nil {
+		return err
+	}
+	if len(secret.Labels[a.next]) == 0 && secret.VersionWith(secretstore.Current) == a.intent.Base {
+		a.view.Secret = secret
+		if err := a.record(ctx, a.view, a.intent.failed()); err != nil {
+			return err
+		}
+	}
+	return errAgain
+}
+
+// promote makes the new version current, if the one it was made from still is.
+func (a *attempt) promote(ctx context.Context) error {
+	a.step(ctx, "move "+secretstore.Current, a.next)
+	err := a.Store.MoveLabel(ctx, a.arn, secretstore.Current, a.intent.Base, a.next)
+	if errors.Is(err, secretstore.ErrConflict) {
+		return errAgain
+	}
+	if a.made.IsZero() {
+		a.made = a.Clock.Now()
+	}
+	return err
+}
+
+// previous is the version that has to have AWSPREVIOUS after this rotation.
+func (a *attempt) previous() string {
+	changed := a.plan.keys()
+	records := map[string]Record{}
+	for tag, r := range a.view.Others {
+		records[tag] = r
+	}
+	records[a.view.Tag] = a.intent
+	if keep := PreviousToKeep(records, changed, a.Clock.Now()); keep != "" {
+		return keep
+	}
+	return a.intent.Base
+}
+
+// keepPrevious gives AWSPREVIOUS back to a version whose grace period is running:
+// the store has moved it to the one that was current.
+func (a *attempt) keepPrevious(ctx context.Context) error {
+	keep := a.previous()
+	if keep == a.intent.Base || a.view.Previous() == keep && a.view.Current() == a.next {
+		return nil
+	}
+	a.step(ctx, "give "+secretstore.Previous+" back", keep)
+	err := a.Store.MoveLabel(ctx, a.arn, secretstore.Previous, a.intent.Base, keep)
+	if errors.Is(err, secretstore.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+func (a *attempt) check(ctx context.Context) error {
+	if a.Check == nil {
+		return nil
+	}
+	a.step(ctx, "check health", a.next)
+	err := a.Check(ctx)
+	if err == nil || ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return a.rollBack(ctx, err)
+}
+
+// keepEarlier labels the version that was left, when it holds what stored data
+// was encrypted with.
+func (a *attempt) keepEarlier(ctx context.Context) error {
+	if !a.plan.protectStored() {
+		return nil
+	}
+	a.step(ctx, "keep", a.intent.Base)
+	return secretstore.KeepVersion(ctx, a.Store, a.view.Secret, a.intent.Base)
+}
+
+func (a *attempt) finish(ctx context.Context, out *Outcome) error {
+	if a.made.IsZero() { // made by an earlier run
+		var err error
+		if a.made, err = a.created(ctx, a.view.Secret, a.next); err != nil {
+			return err
+		}
+	}
+	previous := a.previous()
+	record := a.intent.finished(a.next, previous, a.made, a.plan.Grace)
+	record.Keys = a.intent.Keys
+	if err := a.record(ctx, a.view, record); err != nil {
+		return err
+	}
+	if err := a.strip(ctx, a.arn, a.next); err != nil {
+		return err
+	}
+	done := State{ARN: a.arn, Version: a.next, Changed: record.At, Made: record.At, Previous: previous, Grace: a.plan.Grace}
+	if a.plan.Grace == (Grace{}) {
+		if until, never := a.view.NeededUntil(previous); !never && !until.After(a.Clock.Now()) {
+			if err := a.take(ctx, a.arn, secretstore.Previous, previous, ""); err != nil {
+				return err
+			}
+			done.Retired = true
+		}
+	}
+	out.State = done
+	if a.intent.Triggers != a.plan.Triggers {
+		return errAgain // the attempt was for earlier triggers
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package rotation
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+)
+
+// View is how one rotation sees its secret: what a description tells, and the
+// records in it.
+type View struct {
+	Secret secretstore.Secret
+	Tag    string            // key of the tag with this rotation's record
+	Keys   []string          // those that the rotation names, sorted; nil for the whole secret
+	Record *Record           // nil when there is none
+	Others map[string]Record // those of the other rotations, by the key of their tag
+	// Unreadable is what is wrong with a record that could not be read. One of
+	// this rotation counts as missing; one of another as a grace period that runs.
+	Unreadable error
+
+	// JSON says that the secret is a JSON object of which this rotation changes
+	// keys. Policies are what the secret records of its values, by key, nil for
+	// none; PolicyError says why that cannot be read.
+	JSON        bool
+	Policies    map[string]policy.Record
+	PolicyError error
+}
+
+// Look makes a View of a description for a rotation of keys, none meaning the
+// whole secret. The error is for records that a newer version wrote.
+func Look(secret secretstore.Secret, keys []string) (View, error) {
+	v := View{Secret: secret, Tag: TagKey(keys), Keys: slices.Sorted(slices.Values(keys)), JSON: len(keys) > 0}
+	v.Policies, v.PolicyError = policy.DecodeRecords(secret.Tags)
+	if _, whole := v.Policies[""]; !whole && len(v.Policies) > 0 {
+		v.JSON = true
+	}
+	v.Others, v.Unreadable = DecodeAll(secret.Tags)
+	if record, ok := v.Others[v.Tag]; ok {
+		v.Record = &record
+		delete(v.Others, v.Tag)
+	} else if errors.Is(v.Unreadable, ErrNewer) {
+		return v, fmt.Errorf("the record of a rotation of the secret %q cannot be read: %w", secret.ARN, v.Unreadable)
+	}
+	return v, nil
+}
+
+// Current, Previous and Pending are the ids of the versions that have those
+// labels, or "".
+func (v View) Current() string { return v.Secret.VersionWith(secretstore.Current) }
+
+// Previous is the id of the version that has AWSPREVIOUS, or "".
+func (v View) Previous() string { return v.Secret.VersionWith(secretstore.Previous) }
+
+// Pending is the id of the version that has AWSPENDING, or "".
+func (v View) Pending() string { return v.Secret.VersionWith(secretstore.Pending) }
+
+// next is the id of the version that the attempt in a record makes from its base.
+func (v View) next(tag string, r Record) string {
+	if r.Phase == Settled {
+		return ""
+	}
+	return r.NextVersion(v.Secret.ARN, tag, r.Base)
+}
+
+// Unfinished reports whether a rotation was begun and neither finished nor rolled
+// back, or failed and not yet repeated, so that an apply has something to repair.
+func (v View) Unfinished() bool {
+	return v.Record != nil && (v.Record.Phase == Begun || v.Record.Phase == Failed)
+}
+
+// Version returns the version in which the value last changed, and when that was.
+// A version made elsewhere counts, except in a JSON secret, where nobody can tell
+// which key it changed. The time is zero where the description does not tell it:
+// it is then the creation time of that version.
+func (v View) Version() (id string, at time.Time) {
+	current := v.Current()
+	switch {
+	case v.Record == nil:
+		return current, time.Time{}
+	case v.JSON || current == v.Record.Current || current == v.next(v.Tag, *v.Record):
+		return v.Record.Current, v.Record.At
+	default:
+		return current, time.Time{}
+	}
+}
+
+// Concerned returns the keys of a JSON secret that the rotation changes: those it
+// names, or else all generated ones that no other rotation names, except what
+// protects stored data. It is nil for one string, and where nothing is recorded.
+func (v View) Concerned() []string {
+	if len(v.Keys) > 0 || !v.JSON {
+		return v.Keys
+	}
+	var keys []string
+	for key, record := range v.Policies {
+		if !record.Policy.Supplied && !record.Policy.GraceNeverEnds && v.NamedBy(key) == "" {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// NamedBy returns the tag of another rotation that names a key, or "".
+func (v View) NamedBy(key string) string {
+	for _, tag := range slices.Sorted(maps.Keys(v.Others)) {
+		if v.Others[tag].Names(key) {
+			return tag
+		}
+	}
+	return ""
+}
+
+// State is what is known of the value of a rotation.
+type State struct {
+	ARN      string
+	Version  string
+	Changed  time.Time // when Version was made
+	Made     time.Time // when the oldest of the values was made
+	Previous string    // "" when this provider did not rotate the value
+	Grace    Grace
+	Retired  bool
+}
+
+// State returns what a description tells. Changed and Made are zero when it does
+// not tell when the version was made.
+func (v View) State() State {
+	s := State{ARN: v.Secret.ARN}
+	s.Version, s.Changed = v.Version()
+	if previous, grace, ok := v.PreviousVersion(); ok {
+		s.Previous, s.Grace, s.Retired = previous, grace, v.Retired()
+	}
+	s.Made = s.Changed
+	first, last := v.times()
+	switch {
+	case first.IsZero():
+	case s.Changed.IsZero():
+		s.Made, s.Changed = first, last
+	case s.Previous == "" || first.After(s.Made):
+		s.Made = first // none of the values came from a rotation, or all are newer
+	}
+	if last.After(s.Changed) {
+		// roi_secret made a value anew, and recorded that. In which version is not
+		// recorded; the present one has it.
+		s.Version, s.Changed = v.Current(), last
+	}
+	return s
+}
+
+// times returns when the first and when the last of the values of a JSON secret
+// were made, as far as its policies tell.
+func (v View) times() (first, last time.Time) {
+	if !v.JSON {
+		return first, last
+	}
+	for i, key := range v.Concerned() {
+		made := v.Policies[key].MadeAt
+		if i == 0 || made.Before(first) {
+			first = made
+		}
+		if made.After(last) {
+			last = made
+		}
+	}
+	return first, last
+}
+
+// PreviousVersion returns the version with the value before the last rotation, or
+// "" when this provider did not rotate the present value.
+func (v View) PreviousVersion() (id string, grace Grace, ok bool) {
+	if version, _ := v.Version(); v.Record == nil || v.Record.Grace == nil || version != v.Record.Current {
+		return "", Grace{}, false
+	}
+	return v.Record.Previous, *v.Record.Grace, true
+}
+
+// Retired reports whether the version before has lost AWSPREVIOUS for good.
+func (v View) Retired() bool {
+	previous, _, ok := v.PreviousVersion()
+	return ok && v.Previous() != previous && !v.dropping()
+}
+
+// dropping reports whether the current version is the one that Retire makes
+// without the previous values of keys, and AWSPREVIOUS is on the one it left.
+func (v View) dropping() bool {
+	return v.Record != nil && v.Previous() != "" && v.Current() == secretstore.DeriveVersionID(v.Secret.ARN, v.Previous(), v.dropChange())
+}
+
+// dropChange names that change, see secretstore.Replacement.
+func (v View) dropChange() string { return "drop previous keys " + v.Tag + " " + v.Record.Current }
+
+// NeededUntil tells until when other rotations need a version to have AWSPREVIOUS.
+// never is for good, as long as such a record is there.
+func (v View) NeededUntil(version string) (until time.Time, never bool) {
+	if v.Unreadable != nil {
+		return time.Time{}, true
+	}
+	for _, other := range v.Others {
+		if other.Previous != version || other.Grace == nil {
+			continue
+		}
+		if other.Grace.Never || other.Phase == Begun || other.Phase == Failed {
+			return time.Time{}, true
+		}
+		if end := other.Grace.Ends(other.At); end.After(until) {
+			until = end
+		}
+	}
+	return until, false
+}
+
+// Unfinished returns the versions that unfinished rotations by this provider have
+// made of a secret, or would make. AWSPENDING on one of them is nobody else's, and
+// as long as it is not current it can be made again.
+func Unfinished(secret secretstore.Secret) []string {
+	var versions []string
+	records, _ := DecodeAll(secret.Tags)
+	for tag, r := range records {
+		if r.Phase != Settled {
+			versions = append(versions, r.NextVersion(secret.ARN, tag, r.Base))
+		}
+	}
+	slices.Sort(versions)
+	return versions
+}
+
+// PreviousToKeep returns the version that must have AWSPREVIOUS after a change of
+// the current version at a time, because a grace period is running, or "". A
+// change of one of its own keys ends a grace period early; changed nil means that
+// all of the value changes.
+func PreviousToKeep(records map[string]Record, changed []string, now time.Time) string {
+	if changed == nil {
+		return ""
+	}
+	var latest Record
+	ended := map[string]bool{}
+	for tag, r := range records {
+		switch {
+		case !r.GraceRunning(now):
+		case concerns(records, tag, changed):
+			ended[r.Previous] = true
+		case latest.Previous == "" || r.At.After(latest.At):
+			latest = r
+		}
+	}
+	if ended[latest.Previous] {
+		return ""
+	}
+	return latest.Previous
+}
+
+// concerns reports whether a record is about one of the keys. That of the whole
+// secret is about those that no other names.
+func concerns(records map[string]Record, tag string, keys []string) bool {
+	if tag != RecordTag {
+		return slices.ContainsFunc(keys, records[tag].Names)
+	}
+	return slices.ContainsFunc(keys, func(key string) bool {
+		for _, r := range records {
+			if r.Names(key) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// CheckManaged says who rotates the secret for good, as a
+// *secretstore.ForeignRotationError, or returns nil.
+func (v View) CheckManaged() error {
+	switch {
+	case v.Secret.OwningService != "":
+		return v.foreign("managed by the AWS service " + v.Secret.OwningService)
+	case v.Secret.RotationEnabled:
+		return v.foreign("rotated by AWS Secrets Manager with " + v.Secret.RotationLambda)
+	}
+	return nil
+}
+
+// CheckForeign says who is changing the secret, for good or at this moment, as a
+// *secretstore.ForeignRotationError, or returns nil.
+func (v View) CheckForeign() error {
+	if err := v.CheckManaged(); err != nil {
+		return err
+	}
+	pending := v.Pending()
+	if pending != "" && pending != v.Current() && !secretstore.IsDerived(pending) {
+		return v.foreign("being changed by someone else: version " + pending + " has " + secretstore.Pending)
+	}
+	for tag, other := range v.Others {
+		if other.Phase == Begun && v.next(tag, other) == v.Current() {
+			return v.foreign(fmt.Sprintf("being rotated by another roi_secret_rotation, whose record is the tag %q: its version %s is current and not yet checked", tag, v.Current()))
+		}
+	}
+	return nil
+}
+
+func (v View) foreign(by string) error {
+	return &secretstore.ForeignRotationError{ARN: v.Secret.ARN, By: by}
+}
