@@ -9,9 +9,10 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"github.com/roi-systems/terraform-provider-roi/internal/generate"
 	"github.com/roi-systems/terraform-provider-roi/internal/policy"
-	"pgregory.net/rapid"
 )
 
 // TestValuePassesCheck: whatever policy can be resolved, its values satisfy it.

@@ -86,7 +86,7 @@ func providerSchema() schema.Schema {
 				Optional:    true,
 				MarkdownDescription: "Tags for every secret. A secret's own `tags` win where both name a key. Keys have 1 to 128 characters, values at most 256; " +
 					"a secret has at most 50 tags, those of this provider (`roi:…`) included.",
-				Validators: append(tagValidators(), mapvalidator.KeysAre(notReservedTag), mapvalidator.NoNullValues()),
+				Validators: tagValidators(),
 			},
 			"aws":      awsAttribute(),
 			"local":    localAttribute(),

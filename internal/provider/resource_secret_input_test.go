@@ -85,7 +85,7 @@ func TestSecretBadInput(t *testing.T) {
   name     = "x"
   category = "jwt"
   tags     = { "roi:policy" = "x" }`,
-			`The tag "roi:policy" begins with "roi:", where this provider keeps the secret's policy. Choose another key.`},
+			`must not begin with "roi:", where this provider keeps its records`},
 		"aws tag": {"", `
   name     = "x"
   category = "jwt"

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -44,12 +43,6 @@ func (r *secretResource) ValidateConfig(ctx context.Context, req resource.Valida
 		resp.Diagnostics.AddAttributeWarning(path.Root("name"), "Name looks like the end of an ARN",
 			fmt.Sprintf("The name %q ends in a hyphen and six characters, as the ARN of a secret does. Secrets Manager may then take the name for a "+
 				"partial ARN and not find the secret. This provider uses the full ARN as soon as it is known; other tools should too, or choose another name.", name))
-	}
-	for _, tag := range sortedKeys(config.Tags.Elements()) {
-		if strings.HasPrefix(tag, reservedTagPrefix) {
-			resp.Diagnostics.AddAttributeError(path.Root("tags").AtMapKey(tag), "Reserved tag",
-				fmt.Sprintf("The tag %q begins with %q, where this provider keeps the secret's policy. Choose another key.", tag, reservedTagPrefix))
-		}
 	}
 }
 

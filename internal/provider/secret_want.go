@@ -260,7 +260,7 @@ func changeBetween(state, config secretModel, want wanted) valueChange {
 		c.what = c.describe(config, want)
 		return c
 	}
-	managed, before := listStrings(state.KeyNames), stringMap(state.Static)
+	managed, before := stringElements(state.KeyNames.Elements()), stringMap(state.Static)
 	hadSecret := func(key string) bool {
 		_, wasStatic := before[key]
 		return !want.json || slices.Contains(managed, key) && !wasStatic

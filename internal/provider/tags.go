@@ -36,7 +36,7 @@ func tagValidators() []validator.Map {
 	return []validator.Map{
 		mapvalidator.SizeAtMost(secretstore.MaxTags),
 		mapvalidator.NoNullValues(),
-		mapvalidator.KeysAre(characters, stringvalidator.UTF8LengthBetween(1, secretstore.MaxTagKeyLength),
+		mapvalidator.KeysAre(characters, notReservedTag, stringvalidator.UTF8LengthBetween(1, secretstore.MaxTagKeyLength),
 			stringvalidator.RegexMatches(regexp.MustCompile(`^([^aA]|[aA]([^wW]|$)|[aA][wW]([^sS]|$)|[aA][wW][sS]([^:]|$))`), `must not begin with "aws:"`)),
 		mapvalidator.ValueStringsAre(characters, stringvalidator.UTF8LengthAtMost(secretstore.MaxTagValueLength)),
 	}
@@ -95,16 +95,6 @@ func stringListValue(list []string) types.List {
 		elements[i] = types.StringValue(value)
 	}
 	return types.ListValueMust(types.StringType, elements)
-}
-
-func listStrings(list types.List) []string {
-	var texts []string
-	for _, element := range list.Elements() {
-		if s, ok := element.(types.String); ok {
-			texts = append(texts, s.ValueString())
-		}
-	}
-	return texts
 }
 
 // stringElement returns one value of a map of strings, null if it is not there.

@@ -1,0 +1,5 @@
+# Development: an encrypted file under .roi/, no account, shorter floors.
+provider "roi" {
+  alias       = "development"
+  environment = "development"
+}
