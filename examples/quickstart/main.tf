@@ -38,6 +38,18 @@ resource "roi_secret" "app" {
   }
 }
 
+# JWT_SECRET is due every 90 days, by its category. When it is, the plan replaces
+# the rotation, and the apply gives this key alone a new value.
+resource "roi_secret_rotation" "jwt" {
+  secret_id = roi_secret.app.id
+  keys      = ["JWT_SECRET"]
+}
+
+# Stands for what reads the secret: it follows a rotation in the same plan.
+resource "terraform_data" "service" {
+  triggers_replace = [roi_secret_rotation.jwt.version_id]
+}
+
 # One string: a password that survives a connection URL and an SQL literal.
 resource "roi_secret" "database" {
   name     = "quickstart/database"
