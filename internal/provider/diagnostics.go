@@ -43,10 +43,15 @@ var advice = []struct {
 	{secretstore.ErrInternal, "Store failed", "Nothing suggests a mistake of yours. Apply again; what was begun is then finished."},
 }
 
-// diagnose turns an error into a diagnostic: what happened to which object, what
-// to do next, and the original error last. op completes "Cannot … the secret".
+// diagnose turns an error about a secret into a diagnostic: what happened to
+// which object, what to do next, and the original error last. op completes
+// "Cannot … the secret".
 func (d *providerData) diagnose(op, id string, err error) diag.Diagnostic {
-	what := fmt.Sprintf("Cannot %s the secret %q", op, id)
+	return explain(fmt.Sprintf("Cannot %s the secret %q", op, id), id, err)
+}
+
+// explain is diagnose for any object; what says what cannot be done to it.
+func explain(what, id string, err error) diag.Diagnostic {
 	var unknown *unknownArgumentError
 	if errors.As(err, &unknown) {
 		return unknown.diagnostic(what)

@@ -168,11 +168,6 @@ func TestRotationDueReplacesDependents(t *testing.T) {
 	)
 }
 
-// set is a step that applies a configuration after time has passed.
-func (r *rotating) after(d time.Duration, config string, checks resource.ConfigPlanChecks) resource.TestStep {
-	return resource.TestStep{PreConfig: func() { r.clock.advance(d) }, Config: config, ConfigPlanChecks: checks}
-}
-
 const (
 	noop    = plancheck.ResourceActionNoop
 	create  = plancheck.ResourceActionCreate
@@ -259,4 +254,34 @@ resource "terraform_data" "dependent" {
 			}
 		})
 	}
+}
+
+// The same over every store: one string and a key of a JSON secret.
+func TestRotationOverStores(t *testing.T) {
+	t.Parallel()
+	overBackends(t, func(t *testing.T, b backend) {
+		name := uniqueName(t)
+		config := b.provider(`environment = "development"`) + strings.NewReplacer("app/jwt", name, "app/all", name+"-json").Replace(
+			oneString+rotationOf("test")+dependent+
+				strings.ReplaceAll(jsonSecret, `"test"`, `"json"`)+strings.ReplaceAll(rotationOf("json", `keys = ["JWT"]`), "roi_secret.test", "roi_secret.json"))
+		var first, firstJSON string
+		steps(t,
+			resource.TestStep{Config: config, ConfigPlanChecks: actions(create, create)},
+			resource.TestStep{
+				PreConfig: func() {
+					first = b.describe(t, name).VersionWith(secretstore.Current)
+					firstJSON = b.describe(t, name+"-json").VersionWith(secretstore.Current)
+				},
+				Taint:            []string{"roi_secret_rotation.test", "roi_secret_rotation.json"},
+				Config:           config,
+				ConfigPlanChecks: actions(replace, replace),
+			},
+		)
+		for id, first := range map[string]string{name: first, name + "-json": firstJSON} {
+			secret := b.describe(t, id)
+			if current := secret.VersionWith(secretstore.Current); current == first || secret.VersionWith(secretstore.Previous) != first || secret.VersionWith(secretstore.Pending) != "" {
+				t.Errorf("%s: labels %v, the first version was %s", id, secret.Labels, first)
+			}
+		}
+	})
 }

@@ -82,7 +82,7 @@ func (r *secretResource) checkKey(ctx context.Context, at path.Path, id types.St
 			"There is no key %q%s. Nothing was changed. Check the id, the region and the account:\n\n  aws kms describe-key --key-id %s\n\n%s", name, where, name, err))
 		return
 	case err != nil:
-		diags.Append(r.data.diagnose("check the KMS key of", name, err))
+		diags.Append(diag.WithPath(at, explain(fmt.Sprintf("Cannot check the KMS key %q%s", name, where), name, err)))
 		return
 	}
 	for _, problem := range keyProblems(key, rules) {

@@ -96,7 +96,7 @@ func (r Rotator) retire(ctx context.Context, v View, plan Plan, suffix string) e
 			return err
 		}
 	}
-	return r.take(ctx, v.Secret.ARN, secretstore.Previous, previous, "")
+	return r.take(ctx, v.Secret.ARN, secretstore.Previous, previous)
 }
 
 // dropPrevious makes a version without the previous values of keys. AWSPREVIOUS is

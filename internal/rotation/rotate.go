@@ -177,7 +177,7 @@ func (r Rotator) adopt(ctx context.Context, v View, plan Plan, out *Outcome) err
 		return nil
 	}
 	out.Retired = true
-	return r.take(ctx, v.Secret.ARN, secretstore.Previous, out.Previous, "")
+	return r.take(ctx, v.Secret.ARN, secretstore.Previous, out.Previous)
 }
 
 // record writes the record, unless it is there already.
@@ -194,14 +194,14 @@ func (r Rotator) record(ctx context.Context, v View, record Record) error {
 }
 
 func (r Rotator) strip(ctx context.Context, arn, version string) error {
-	return r.take(ctx, arn, secretstore.Pending, version, "")
+	return r.take(ctx, arn, secretstore.Pending, version)
 }
 
 // take moves a label away from a version. That somebody else has taken it already
 // is all that was wanted.
-func (r Rotator) take(ctx context.Context, arn, label, from, to string) error {
+func (r Rotator) take(ctx context.Context, arn, label, from string) error {
 	r.step(ctx, "take "+label+" away", from)
-	err := r.Store.MoveLabel(ctx, arn, label, from, to)
+	err := r.Store.MoveLabel(ctx, arn, label, from, "")
 	if errors.Is(err, secretstore.ErrConflict) {
 		return nil
 	}
@@ -421,7 +421,7 @@ func (a *attempt) finish(ctx context.Context, out *Outcome) error {
 	done := State{ARN: a.arn, Version: a.next, Changed: record.At, Made: record.At, Previous: previous, Grace: a.plan.Grace}
 	if a.plan.Grace == (Grace{}) {
 		if until, never := a.view.NeededUntil(previous); !never && !until.After(a.Clock.Now()) {
-			if err := a.take(ctx, a.arn, secretstore.Previous, previous, ""); err != nil {
+			if err := a.take(ctx, a.arn, secretstore.Previous, previous); err != nil {
 				return err
 			}
 			done.Retired = true
