@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -208,7 +210,7 @@ func TestRotationForeign(t *testing.T) {
 		t.Parallel()
 		c := newCLI(t)
 		c.apply(oneString, rotationOf("test"))
-		foreign := secretstore.DeriveVersionID("foreign")
+		foreign := uuid.NewString() // as the console and awscli make it
 		if err := c.store.Put(t.Context(), secretstore.PutInput{ID: "app/jwt", Token: foreign, Value: value, Labels: []string{secretstore.Pending}}); err != nil {
 			t.Fatal(err)
 		}

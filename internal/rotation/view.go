@@ -217,21 +217,6 @@ func (v View) NeededUntil(version string) (until time.Time, never bool) {
 	return until, false
 }
 
-// Unfinished returns the versions that unfinished rotations by this provider have
-// made of a secret, or would make. AWSPENDING on one of them is nobody else's, and
-// as long as it is not current it can be made again.
-func Unfinished(secret secretstore.Secret) []string {
-	var versions []string
-	records, _ := DecodeAll(secret.Tags)
-	for tag, r := range records {
-		if r.Phase != Settled {
-			versions = append(versions, r.NextVersion(secret.ARN, tag, r.Base))
-		}
-	}
-	slices.Sort(versions)
-	return versions
-}
-
 // PreviousToKeep returns the version that must have AWSPREVIOUS after a change of
 // the current version at a time, because a grace period is running, or "". A
 // change of one of its own keys ends a grace period early; changed nil means that
