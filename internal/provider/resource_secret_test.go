@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -220,15 +221,24 @@ func TestSecretJSON(t *testing.T) {
 	})
 }
 
-// addForeignKey puts a member into a JSON secret, as a person in the console
-// would.
+// addForeignKey puts a member into a JSON secret, as somebody else's program
+// would. It does not put the version as AWSCURRENT at once: after a label has been
+// moved, moto then leaves AWSCURRENT on two versions.
 func (b backend) addForeignKey(t *testing.T, id, member string) {
 	t.Helper()
-	whole := b.value(t, id, "")
-	err := b.store.Put(context.Background(), secretstore.PutInput{
-		ID: id, Token: secretstore.DeriveVersionID("test", t.Name(), member), Labels: []string{secretstore.Current},
+	ctx := context.Background()
+	whole, base := b.value(t, id, ""), b.describe(t, id).VersionWith(secretstore.Current)
+	version := uuid.NewString()
+	err := b.store.Put(ctx, secretstore.PutInput{
+		ID: id, Token: version, Labels: []string{secretstore.Pending},
 		Value: secretstore.NewPlaintext(whole[:len(whole)-1] + "," + member + "}"),
 	})
+	if err == nil {
+		err = b.store.MoveLabel(ctx, id, secretstore.Current, base, version)
+	}
+	if err == nil {
+		err = b.store.MoveLabel(ctx, id, secretstore.Pending, version, "")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
