@@ -35,9 +35,10 @@ func TestContractMoto(t *testing.T) {
 	}
 	storetest.Run(t, func(t *testing.T) storetest.Fixture {
 		return storetest.Fixture{
-			Store:   store,
-			Keys:    keys,
-			Regions: [2]string{"eu-west-1", "us-east-1"},
+			Store:      store,
+			Keys:       keys,
+			ReplicaKey: keys[1],
+			Regions:    [2]string{"eu-west-1", "us-east-1"},
 			Quirks: []storetest.Quirk{
 				storetest.VersionDates,
 				storetest.PendingReplay,
@@ -88,10 +89,11 @@ func TestContractFake(t *testing.T) {
 		store := New(testConfig(t, fake.URL()))
 		store.settle = briefly
 		return storetest.Fixture{
-			Store:   store,
-			Advance: fake.Advance,
-			Keys:    keys,
-			Regions: regions,
+			Store:      store,
+			Advance:    fake.Advance,
+			Keys:       keys,
+			ReplicaKey: keys[1],
+			Regions:    regions,
 		}
 	})
 }
