@@ -302,7 +302,14 @@ func (r *secretResource) Create(ctx context.Context, req resource.CreateRequest,
 	if !ok {
 		return
 	}
-	defer r.data.secrets.lock(plan.Name.ValueString())()
+	// A resource that is renamed in the configuration is deleted and created at the
+	// same moment, and a rotation may be under way.
+	unlock, err := r.data.rotations.lock(ctx, plan.Name.ValueString())
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("create", plan.Name.ValueString(), err))
+		return
+	}
+	defer unlock()
 	store, err := r.data.Store(ctx)
 	if err != nil {
 		resp.Diagnostics.Append(r.data.diagnose("create", plan.Name.ValueString(), err))
@@ -367,6 +374,12 @@ func (r *secretResource) Update(ctx context.Context, req resource.UpdateRequest,
 		return
 	}
 	id := state.ID.ValueString()
+	unlock, err := r.data.rotations.lock(ctx, state.Name.ValueString())
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("update", id, err))
+		return
+	}
+	defer unlock()
 	store, err := r.data.Store(ctx)
 	if err == nil {
 		err = r.converge(ctx, store, id, plan, want, changeBetween(state, config, want), &resp.Diagnostics)
@@ -388,7 +401,12 @@ func (r *secretResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		return
 	}
 	id := state.ID.ValueString()
-	defer r.data.secrets.lock(state.Name.ValueString())()
+	unlock, err := r.data.rotations.lock(ctx, state.Name.ValueString())
+	if err != nil {
+		resp.Diagnostics.Append(r.data.diagnose("delete", id, err))
+		return
+	}
+	defer unlock()
 	if r.data.secrets.taken(id) {
 		resp.Diagnostics.AddWarning("Secret was not deleted",
 			"A create of this run took over the secret "+id+", and then it was to be deleted as the object of another address: both are one secret. "+

@@ -14,20 +14,6 @@ type secretRun struct {
 	replaces map[string]string // name → ARN that its planned replacement stands for
 	gone     map[string]string // name → ARN that this run deleted
 	took     map[string]bool   // ARN of a secret that a create of this run made or took over
-	names    map[string]*sync.Mutex
-}
-
-// lock keeps the creates and deletes of one name apart: a resource that is
-// renamed in the configuration is deleted and created at the same moment.
-func (s *secretRun) lock(name string) (unlock func()) {
-	s.mu.Lock()
-	if s.names[name] == nil {
-		put(&s.names, name, &sync.Mutex{})
-	}
-	mutex := s.names[name]
-	s.mu.Unlock()
-	mutex.Lock()
-	return mutex.Unlock
 }
 
 // replacing notes that the secret is planned to be replaced under the same name.

@@ -21,7 +21,8 @@ type cachedStore struct {
 	secretstore.Store
 
 	mu    sync.Mutex
-	known map[string]*description // by name
+	known map[string]*description // by ARN, or by name until the ARN is known
+	arns  map[string]string       // name → ARN
 }
 
 type description struct {
@@ -32,7 +33,7 @@ type description struct {
 
 // cached puts a cachedStore around a store, which stays a KeyDescriber if it is.
 func cached(store secretstore.Store) secretstore.Store {
-	c := &cachedStore{Store: store, known: map[string]*description{}}
+	c := &cachedStore{Store: store, known: map[string]*description{}, arns: map[string]string{}}
 	if keys, ok := store.(secretstore.KeyDescriber); ok {
 		return &cachedKeyStore{cachedStore: c, KeyDescriber: keys}
 	}
@@ -83,6 +84,10 @@ func (c *cachedStore) ask(ctx context.Context, d *description, id string) (secre
 	if d.writes == writes {
 		d.secret = new(clone(secret))
 	}
+	c.arns[secret.Name] = secret.ARN
+	if c.known[secret.ARN] == nil {
+		c.known[secret.ARN] = d
+	}
 	return secret, nil
 }
 
@@ -95,11 +100,13 @@ func (c *cachedStore) get(d *description) *secretstore.Secret {
 func (c *cachedStore) description(id string) *description {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	name := secretName(id)
-	if c.known[name] == nil {
-		c.known[name] = &description{}
+	if arn := c.arns[id]; arn != "" {
+		id = arn
 	}
-	return c.known[name]
+	if c.known[id] == nil {
+		c.known[id] = &description{}
+	}
+	return c.known[id]
 }
 
 // clone protects what is shared from a caller that changes the maps.

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
@@ -131,6 +132,9 @@ func ask(ctx context.Context, client *http.Client, check HealthCheck) error {
 		if errors.As(err, &wrapped) {
 			err = wrapped.Err // the URL in it may carry a token
 		}
+		if strings.Contains(err.Error(), "Location") {
+			return errors.New("it redirects to an address that cannot be read") // as may that address
+		}
 		return err
 	}
 	_, _ = io.CopyN(io.Discard, answer.Body, 1<<16)
@@ -141,11 +145,12 @@ func ask(ctx context.Context, client *http.Client, check HealthCheck) error {
 	return nil
 }
 
-// shown is a URL without what may be confidential in it.
+// shown is a URL without what may be confidential in it: the paths of some hold a
+// token too.
 func shown(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "the URL"
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host}).String()
 }

@@ -150,3 +150,20 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 }
+
+// URLs of webhooks keep tokens in their paths, and so may a redirect.
+func TestHealthShowsNoToken(t *testing.T) {
+	t.Parallel()
+	redirecting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", "http://[hunter2")
+		w.WriteHeader(http.StatusFound)
+	}))
+	t.Cleanup(redirecting.Close)
+	failing, _ := answering(t, 503)
+	for _, url := range []string{redirecting.URL, failing + "/hooks/hunter2?token=hunter2", "http://user:hunter2@127.0.0.1:1/hunter2"} {
+		err := patient(&testClock{now: start}).Run(t.Context(), []rotation.HealthCheck{check(url)})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the error shows a token, or is missing: %v", err != nil)
+		}
+	}
+}
