@@ -78,6 +78,7 @@ type healthCheckModel struct {
 
 const (
 	defaultRotationTimeout = 20 * time.Minute
+	defaultDeadline        = "2m"
 	maxRotationTime        = rotation.MaxDays * day
 )
 
@@ -231,7 +232,7 @@ func healthCheckAttributes() map[string]schema.Attribute {
 		"deadline": schema.StringAttribute{
 			MarkdownDescription: "Time after which a check that is not healthy has failed (default: `2m`).",
 			Optional:            true, Computed: true,
-			Default:    stringdefault.StaticString("2m"),
+			Default:    stringdefault.StaticString(defaultDeadline),
 			Validators: []validator.String{positiveDuration},
 		},
 	}

@@ -37,6 +37,11 @@ func (r *secretResource) converge(ctx context.Context, store secretstore.Store, 
 	if err != nil {
 		return err
 	}
+	if change.adopting || !change.empty() {
+		if secret, err = rotation.Free(ctx, store, secret); err != nil {
+			return err
+		}
+	}
 	var update secretstore.UpdateInput
 	if description := plan.Description.ValueString(); description != secret.Description {
 		update.Description = &description

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -45,6 +46,56 @@ func (r *rotationResource) looked() (time.Time, error) {
 		return settings.PlanAsOf, err
 	}
 	return r.data.Clock().Now(), nil
+}
+
+// How long an apply waits for another rotation of the secret that was interrupted:
+// its repair is in the same apply, and may come later.
+const (
+	repairTime = 30 * time.Second
+	repairStep = 2 * time.Second
+)
+
+// alone does something while nobody else in this process changes the secret. It is
+// tried again as long as the current version is one that another rotation has not
+// checked: it would be copied, and outlive its rollback.
+func (r *rotationResource) alone(ctx context.Context, id string, do func() error) error {
+	for patience := repairTime; ; patience -= repairStep {
+		unlock, err := r.data.rotations.lock(ctx, id)
+		if err != nil {
+			return err
+		}
+		err = do()
+		unlock()
+		var unchecked *rotation.UncheckedError
+		if !errors.As(err, &unchecked) || patience <= 0 {
+			return err
+		}
+		if err := sleep(ctx, repairStep); err != nil {
+			return err
+		}
+	}
+}
+
+// errTakeOver stops a run that first has to take over a record of other keys.
+var errTakeOver = errors.New("the record is under the tag of other keys")
+
+// earlierRecord returns the tag of the record that a replacement with other keys
+// has to take over, or "".
+func earlierRecord(v rotation.View, left deletedRotation) string {
+	if _, there := v.Others[left.tag]; there && v.Record == nil {
+		return left.tag
+	}
+	return v.AskedBefore()
+}
+
+// seenBy reports whether a description is from after the delete: a store may
+// answer from before it. Anything but the record that the delete found is newer.
+func (d deletedRotation) seenBy(v rotation.View) bool {
+	record := v.Record
+	if other, there := v.Others[d.tag]; record == nil && there {
+		record = &other
+	}
+	return d.asked == nil || record != nil && (record.Phase != rotation.Settled || record.Current != d.asked.Current)
 }
 
 // errDiagnosed stands for an error that is among the diagnostics already.
@@ -93,31 +144,40 @@ func (r *rotationResource) create(ctx context.Context, plan secretRotationModel,
 	if err != nil {
 		return out, facts, err
 	}
-	unlock, err := r.data.rotations.lock(ctx, id)
-	if err != nil {
-		return out, facts, err
-	}
-	defer unlock()
-
-	asked, replaced := r.data.rotations.wasDeleted(identify(id, keys))
+	left, replaced := r.data.rotations.wasDeleted(identify(id, keys))
 	var seen rotation.View
-	out, err = r.rotator(ctx, store, plan).Run(ctx, id, keys, func(v rotation.View) (rotation.Plan, error) {
-		var problems diag.Diagnostics
-		var want rotation.Plan
-		seen = v
-		want, facts.rotationDefaults = r.resolve(v, plan, &problems)
-		if replaced && asked == nil && v.Record != nil {
-			want.PlanAsOf = time.Time{} // another process has rotated since the plan
+	tookOver := false
+	rotator := r.rotator(ctx, store, plan)
+	run := func() error {
+		out, err = rotator.Run(ctx, id, keys, func(v rotation.View) (rotation.Plan, error) {
+			var problems diag.Diagnostics
+			var want rotation.Plan
+			seen = v
+			if !tookOver && earlierRecord(v, left) != "" {
+				return want, errTakeOver
+			}
+			want, facts.rotationDefaults = r.resolve(v, plan, &problems)
+			if replaced && left.asked == nil && v.Record != nil {
+				want.PlanAsOf = time.Time{} // another process has rotated since the plan
+			}
+			diags.Append(problems...)
+			if problems.HasError() {
+				return want, errDiagnosed
+			}
+			return want, nil
+		}, func(v rotation.View) bool { return left.seenBy(v) && (!tookOver || v.Record != nil) })
+		return err
+	}
+	err = r.alone(ctx, id, func() error {
+		err := run()
+		if !errors.Is(err, errTakeOver) {
+			return err
 		}
-		diags.Append(problems...)
-		if problems.HasError() {
-			return want, errDiagnosed
+		if _, err := rotator.TakeOver(ctx, seen, earlierRecord(seen, left)); err != nil {
+			return err
 		}
-		return want, nil
-	}, func(v rotation.View) bool {
-		// A store may answer from before the delete. Anything but the record that
-		// it found is newer.
-		return asked == nil || v.Record != nil && (v.Record.Phase != rotation.Settled || v.Record.Current != asked.Current)
+		tookOver = true
+		return run()
 	})
 	if err != nil {
 		return out, facts, err
@@ -128,9 +188,12 @@ func (r *rotationResource) create(ctx context.Context, plan secretRotationModel,
 	case out.Action == rotation.Adopt && out.Overdue:
 		warnOverdue(id, plan.schedule(facts.rotationDefaults).Due(out.Made), facts.Supplied, diags)
 	case out.Action == rotation.Adopt && out.HadRecord && out.Reason == "":
+		what, next := "nothing asked for a rotation", "To rotate it now, change triggers. (-replace does not rotate with create_before_destroy.)"
+		if facts.Supplied {
+			what, next = "its value comes from outside and is never made up", "To rotate it, supply a new one in its roi_secret."
+		}
 		diags.AddWarning("Present version was taken over", fmt.Sprintf(
-			"The secret %s was known already, and nothing asked for a rotation: version %s, made at %s, was taken over. "+
-				"To rotate it now, change triggers. (-replace does not rotate with create_before_destroy.)", id, out.Version, out.Changed.UTC().Format(time.RFC3339)))
+			"The secret %s was known already, and %s: version %s, made at %s, was taken over. %s", id, what, out.Version, out.Changed.UTC().Format(time.RFC3339), next))
 	}
 	if !settings.PlanAsOf.IsZero() {
 		diags.AddWarning("Applied as of another time", fmt.Sprintf(
@@ -191,6 +254,13 @@ func (r *rotationResource) Read(ctx context.Context, req resource.ReadRequest, r
 		facts.HasRecord, facts.Triggers = true, view.Record.Triggers
 	}
 	facts.Needed, facts.Always = view.NeededUntil(known.Previous)
+	facts.Damaged = view.PolicyError != nil && state.Category.IsNull()
+	facts.Tags, facts.Labels = map[string]string{}, view.Secret.Labels
+	for key, text := range view.Secret.Tags {
+		if rotation.IsTag(key) || policy.IsRecordTag(key) {
+			facts.Tags[key] = text
+		}
+	}
 	var foreign *secretstore.ForeignRotationError
 	if errors.As(view.CheckForeign(), &foreign) {
 		facts.Foreign = foreign.By
@@ -286,11 +356,11 @@ func (r *rotationResource) update(ctx context.Context, plan, state secretRotatio
 		return now, defaults, looked, err
 	}
 	defer unlock()
-	now, err = r.rotator(ctx, store, plan).Update(ctx, plan.SecretID.ValueString(), plan.named(), state.named(), state.PreviousKeySuffix.ValueString(),
+	now, err = r.rotator(ctx, store, plan).Update(ctx, plan.SecretID.ValueString(), plan.named(), state.named(),
 		func(v rotation.View) (rotation.Plan, error) {
 			var problems diag.Diagnostics
 			var want rotation.Plan
-			want, defaults = r.resolve(v, plan, &problems)
+			want, defaults = r.arguments(v, plan, &problems)
 			diags.Append(problems...)
 			if problems.HasError() {
 				return want, errDiagnosed
@@ -339,8 +409,18 @@ func (r *rotationResource) Delete(ctx context.Context, req resource.DeleteReques
 	resp.Diagnostics.Append(diags...)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	id := state.SecretID.ValueString()
-	asked, err := r.ask(ctx, id, state)
+	id, before := state.SecretID.ValueString(), rotation.TagKey(state.named())
+	after := before
+	text, diags := req.Private.GetKey(ctx, rotationTagKey)
+	resp.Diagnostics.Append(diags...)
+	if planned := ""; json.Unmarshal(text, &planned) == nil && planned != "" {
+		after = planned
+	}
+	var asked *rotation.Record
+	var err error
+	if facts, _ := factsIn(ctx, req.Private); !facts.Supplied {
+		asked, err = r.ask(ctx, id, state)
+	}
 	if errors.Is(err, secretstore.ErrNotFound) || errors.Is(err, secretstore.ErrScheduledForDeletion) {
 		err = nil // nothing is left to rotate
 	}
@@ -348,20 +428,19 @@ func (r *rotationResource) Delete(ctx context.Context, req resource.DeleteReques
 		resp.Diagnostics.Append(r.data.diagnoseRotation("replace the rotation of", id, err))
 		return
 	}
-	r.data.rotations.deleted(identify(id, state.named()), asked)
+	r.data.rotations.deleted(rotationID{secretName(id), after}, deletedRotation{asked, before})
 }
 
-func (r *rotationResource) ask(ctx context.Context, id string, state secretRotationModel) (*rotation.Record, error) {
+func (r *rotationResource) ask(ctx context.Context, id string, state secretRotationModel) (asked *rotation.Record, err error) {
 	store, err := r.data.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
-	unlock, err := r.data.rotations.lock(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	return r.rotator(ctx, store, state).Ask(ctx, id, state.named(), state.VersionID.ValueString(), state.changedAt(), state.fingerprint())
+	err = r.alone(ctx, id, func() error {
+		asked, err = r.rotator(ctx, store, state).Ask(ctx, id, state.named(), state.VersionID.ValueString(), state.changedAt(), state.fingerprint())
+		return err
+	})
+	return asked, err
 }
 
 func (r *rotationResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {

@@ -83,7 +83,7 @@ func TestRotationInterrupted(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	h := newHealth(t)
-	slow := strings.NewReplacer(`"100ms"`, `"1h"`, `"5ms"`, `"100ms"`).Replace(rotationOf("test", h.argument()))
+	slow := strings.NewReplacer(`"100ms"`, `"10m"`, `"5ms"`, `"100ms"`).Replace(rotationOf("test", h.argument()))
 	c.apply(oneString, slow)
 	first, _, _ := c.labels("app/jwt")
 	process := c.Start("apply", "-input=false", "-no-color", "-auto-approve", "-replace=roi_secret_rotation.test")

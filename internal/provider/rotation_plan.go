@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
@@ -29,6 +30,8 @@ const (
 	// to date: what the delete of its replacement then finds in the secret shows
 	// whether that create has rotated after all.
 	rotationFailedKey = "failed"
+	// The tag of the record that a create has planned to write, for the delete before it.
+	rotationTagKey = "tag"
 )
 
 // A mark tells Delete which plan it carries out: Terraform hands it the private
@@ -55,6 +58,11 @@ type rotationFacts struct {
 	Always     bool      `json:"always"`            // for good
 	Foreign    string    `json:"foreign,omitempty"` // who else rotates it
 	Problem    string    `json:"problem,omitempty"` // why it cannot be rotated
+	Damaged    bool      `json:"damaged,omitempty"` // the recorded policies cannot be read
+
+	// The tags of ours and the labels, for other keys.
+	Tags   map[string]string   `json:"tags,omitempty"`
+	Labels map[string][]string `json:"labels,omitempty"`
 }
 
 // keep writes the facts into private data, and factsIn reads them; ok is false when
@@ -93,6 +101,7 @@ func (r *rotationResource) ValidateConfig(ctx context.Context, req resource.Vali
 	if isKnown(config.RotationDays) && !config.RotateBefore.IsUnknown() && !config.GracePeriod.IsUnknown() {
 		config.checkDates(rotationDefaults{}, &resp.Diagnostics)
 	}
+	config.checkDeadlines(ctx, &resp.Diagnostics)
 	if !isKnown(config.Keys) || firstUnknown(config.Keys, "") != "" {
 		return
 	}
@@ -104,6 +113,27 @@ func (r *rotationResource) ValidateConfig(ctx context.Context, req resource.Vali
 		if suffix := config.PreviousKeySuffix.ValueString(); suffix != "" && slices.Contains(keys, key+suffix) {
 			addSuffixTaken(key, suffix, &resp.Diagnostics)
 		}
+	}
+}
+
+// checkDeadlines reports health checks that may take all the time of a rotation:
+// none would be left for what comes after them.
+func (m secretRotationModel) checkDeadlines(ctx context.Context, diags *diag.Diagnostics) {
+	var models []healthCheckModel
+	if !isKnown(m.HealthCheck) || m.Timeouts.IsUnknown() || m.HealthCheck.ElementsAs(ctx, &models, false).HasError() {
+		return
+	}
+	limit, problems := m.Timeouts.Create(ctx, defaultRotationTimeout)
+	var sum time.Duration
+	for _, model := range models {
+		if model.Deadline.IsNull() {
+			model.Deadline = types.StringValue(defaultDeadline)
+		}
+		sum += parsed(model.Deadline)
+	}
+	if !problems.HasError() && sum >= limit {
+		diags.AddAttributeError(path.Root("health_check"), "Health checks may take too long", fmt.Sprintf(
+			"The deadlines of the health checks are %s in sum, and a rotation has %s for all of it. Shorten them, or raise timeouts.create.", sum, limit))
 	}
 }
 
@@ -136,6 +166,11 @@ func (r *rotationResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		mark = markElse
 	}
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationMarkKey, jsonString(mark))...)
+	tag := ""
+	if firstUnknown(plan.Keys, "") == "" {
+		tag = rotation.TagKey(plan.named())
+	}
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationTagKey, jsonString(tag))...)
 	switch {
 	case r.data == nil:
 	case state == nil:
@@ -149,7 +184,7 @@ func (r *rotationResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		if !ok {
 			return // nothing was looked at: what is to change is unknown
 		}
-		resp.RequiresReplace = append(resp.RequiresReplace, r.planChange(ctx, &plan, *state, facts, &resp.Diagnostics)...)
+		resp.RequiresReplace = append(resp.RequiresReplace, r.planChange(&plan, *state, facts, &resp.Diagnostics)...)
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
 	}
 }
@@ -217,7 +252,7 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 	case err != nil:
 		diags.Append(r.data.diagnoseRotation("rotate", id, err))
 	case decision.Action != rotation.Adopt:
-		warnRotation(id, decision.Reason, defaults, diags)
+		warnRotation(id, decision.Reason, want.Grace, defaults.Targets, diags)
 	case decision.Overdue:
 		warnOverdue(id, want.Schedule.Due(state.Made), defaults.Supplied, diags)
 	}
@@ -225,7 +260,7 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 
 // planChange plans the change of a rotation from a state, and returns the
 // attributes because of which it has to be replaced, which is to rotate.
-func (r *rotationResource) planChange(ctx context.Context, plan *secretRotationModel, state secretRotationModel, facts rotationFacts, diags *diag.Diagnostics) path.Paths {
+func (r *rotationResource) planChange(plan *secretRotationModel, state secretRotationModel, facts rotationFacts, diags *diag.Diagnostics) path.Paths {
 	settings, err := r.data.Rotation()
 	if err != nil {
 		settings = rotationSettings{Overdue: overdueReplace}
@@ -233,17 +268,6 @@ func (r *rotationResource) planChange(ctx context.Context, plan *secretRotationM
 	}
 	id := state.ID.ValueString()
 	plan.keepState(state)
-	if plan.scheduleUnknown() {
-		plan.RotationDueAt, plan.Overdue, plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.BoolUnknown(), types.StringUnknown(), types.BoolUnknown()
-		return nil
-	}
-	schedule, grace := plan.checkDates(facts.rotationDefaults, diags)
-	plan.setDue(schedule, facts.Looked)
-	plan.setGrace(grace, facts.Looked)
-	if !plan.Keys.Equal(state.Keys) {
-		r.planKeys(ctx, plan, state, diags)
-	}
-
 	var replace path.Paths
 	reason := ""
 	because := func(at path.Path, why string) {
@@ -252,13 +276,62 @@ func (r *rotationResource) planChange(ctx context.Context, plan *secretRotationM
 			reason = why
 		}
 	}
-	due := schedule.Due(plan.rotatedAt())
 	if facts.Unfinished && settings.Overdue != overdueWarn {
-		plan.Overdue = types.BoolUnknown()
 		because(path.Root("overdue"), "an earlier rotation of it was interrupted or failed")
 	}
 	if plan.triggersChanged(state, facts) {
 		because(path.Root("triggers"), "its triggers changed")
+	}
+	unknown := plan.unknownDate()
+	switch {
+	case unknown == "":
+		r.planDates(plan, state, settings, facts, because, diags)
+	case len(replace) == 0:
+		diags.AddAttributeError(path.Root(unknown), unknown+" is not known yet", fmt.Sprintf(
+			"Whether the value of %s is due depends on %s, which comes from something that is itself yet to be applied. "+
+				"Apply that first, with -target, or write the value down.", id, unknown))
+		return nil
+	default:
+		plan.RotationDueAt, plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.StringUnknown(), types.BoolUnknown()
+	}
+	if facts.Unfinished && settings.Overdue != overdueWarn {
+		plan.Overdue = types.BoolUnknown()
+	}
+	switch {
+	case len(replace) > 0:
+		facts.checkRotation(id, diags)
+		warnRotation(id, reason, plan.grace(facts.rotationDefaults), facts.Targets, diags)
+		return replace
+	case facts.Problem != "":
+		diags.AddWarning("Secret cannot be rotated", fmt.Sprintf("A new value of %s cannot be made when it is due.\n\n%s", id, facts.Problem))
+	}
+	if facts.retires(*plan) {
+		plan.PreviousRetired = types.BoolUnknown()
+	}
+	return nil
+}
+
+// planDates plans what follows from the dates of a value; because is told that it
+// has to be replaced.
+func (r *rotationResource) planDates(plan *secretRotationModel, state secretRotationModel, settings rotationSettings, facts rotationFacts, because func(path.Path, string), diags *diag.Diagnostics) {
+	id := state.ID.ValueString()
+	schedule, grace := plan.checkDates(facts.rotationDefaults, diags)
+	plan.setDue(schedule, facts.Looked)
+	plan.setGrace(grace, facts.Looked)
+	switch {
+	case facts.Damaged: // nothing says how long it is
+		plan.GraceEndsAt, plan.GraceOver = state.GraceEndsAt, state.GraceOver
+	case plan.GracePeriod.IsUnknown():
+		plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.BoolUnknown()
+		if !plan.PreviousRetired.ValueBool() {
+			plan.PreviousRetired = types.BoolUnknown()
+		}
+	}
+	due := schedule.Due(plan.rotatedAt())
+	if !plan.Keys.Equal(state.Keys) {
+		due = r.planKeys(plan, state, facts, diags)
+	} else if !plan.PreviousKeySuffix.Equal(state.PreviousKeySuffix) {
+		plan.checkNewSuffix(state, facts, diags)
 	}
 	if plan.Overdue.ValueBool() {
 		switch {
@@ -270,19 +343,12 @@ func (r *rotationResource) planChange(ctx context.Context, plan *secretRotationM
 			plan.Overdue = types.BoolUnknown()
 			because(path.Root("overdue"), "it has been due since "+due.Format(time.RFC3339))
 		}
-	} else if !due.IsZero() && !facts.Looked.IsZero() && !facts.Looked.Before(due.Add(-settings.WarnBefore)) && settings.WarnBefore > 0 {
+		return
+	}
+	if !due.IsZero() && !facts.Looked.IsZero() && !facts.Looked.Before(due.Add(-settings.WarnBefore)) && settings.WarnBefore > 0 {
 		diags.AddWarning("Secret is due soon", fmt.Sprintf(
-			"The value of %s is due for rotation at %s. The first plan after that replaces it.", id, due.Format(time.RFC3339)))
+			"The value of %s is due for rotation at %s. %s", id, due.Format(time.RFC3339), facts.afterDue(settings.Overdue)))
 	}
-	if len(replace) > 0 {
-		facts.checkRotation(id, diags)
-		warnRotation(id, reason, facts.rotationDefaults, diags)
-		return replace
-	}
-	if facts.retires(*plan) {
-		plan.PreviousRetired = types.BoolUnknown()
-	}
-	return nil
 }
 
 // keepState carries over what only the secret can change.
@@ -293,8 +359,18 @@ func (m *secretRotationModel) keepState(state secretRotationModel) {
 	m.RotatedAt, m.PreviousRetired = state.RotatedAt, state.PreviousRetired
 }
 
-func (m secretRotationModel) scheduleUnknown() bool {
-	return m.RotationDays.IsUnknown() || m.RotateBefore.IsUnknown() || m.GracePeriod.IsUnknown() || firstUnknown(m.Keys, "") != ""
+// unknownDate returns the argument because of which it is not known whether the
+// value is due, or "". Such a plan could not say what the apply does.
+func (m secretRotationModel) unknownDate() string {
+	switch {
+	case m.RotationDays.IsUnknown():
+		return "rotation_days"
+	case m.RotateBefore.IsUnknown():
+		return "rotate_before"
+	case firstUnknown(m.Keys, "") != "":
+		return "keys"
+	}
+	return ""
 }
 
 // triggersChanged reports whether triggers ask for a rotation. After an import the
@@ -311,30 +387,51 @@ func (m secretRotationModel) triggersChanged(state secretRotationModel, facts ro
 	return !state.Triggers.IsNull()
 }
 
-// planKeys plans a change of the keys: it changes no value, but dates may differ.
-func (r *rotationResource) planKeys(ctx context.Context, plan *secretRotationModel, state secretRotationModel, diags *diag.Diagnostics) {
+// planKeys plans a change of the keys, and returns when their values are due. It
+// changes no value, unless that is past: then Overdue is set. Other dates are
+// filled in by the apply.
+func (r *rotationResource) planKeys(plan *secretRotationModel, state secretRotationModel, facts rotationFacts, diags *diag.Diagnostics) time.Time {
 	plan.RotatedAt, plan.RotationDueAt, plan.Overdue = types.StringUnknown(), types.StringUnknown(), types.BoolUnknown()
 	plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.BoolUnknown()
-	store, err := r.data.Store(ctx)
-	if err != nil {
-		return // the apply says so
+	if facts.Tags == nil {
+		return time.Time{} // nothing was looked at
 	}
-	secret, err := describeKnown(ctx, store, state.SecretID.ValueString())
+	view, err := facts.view(*plan, state)
 	if err != nil {
-		return
+		return time.Time{} // the apply says so
 	}
-	view, err := rotation.Look(secret, plan.named())
-	if err != nil {
-		return
+	if record, there := view.Others[rotation.TagKey(state.named())]; there && view.Record == nil {
+		view.Record = &record
 	}
 	delete(view.Others, rotation.TagKey(state.named()))
-	r.resolve(view, *plan, diags)
+	want, _ := r.resolve(view, *plan, diags)
+	made := view.State().Made
+	if made.IsZero() {
+		return made
+	}
+	if want.Schedule.Overdue(made, facts.Looked) && !facts.Looked.IsZero() {
+		plan.Overdue = types.BoolValue(true)
+	}
+	return want.Schedule.Due(made)
 }
 
 // retires reports whether the version before is to lose AWSPREVIOUS: its grace
 // period is over, and that of every other rotation that needs it.
 func (f rotationFacts) retires(plan secretRotationModel) bool {
-	return plan.GraceOver.ValueBool() && !plan.PreviousRetired.ValueBool() && !f.Always && !f.Needed.After(f.Looked)
+	return !f.Damaged && plan.GraceOver.ValueBool() && !plan.PreviousRetired.ValueBool() && !f.Always && !f.Needed.After(f.Looked)
+}
+
+// afterDue says what the first plan after the due date does.
+func (f rotationFacts) afterDue(mode string) string {
+	switch {
+	case f.Supplied:
+		return "It comes from outside and is never made up: supply a new one in its roi_secret."
+	case mode == overdueWarn:
+		return "Every plan after that warns of it, because the provider sets rotation.overdue = \"warn\"."
+	case mode == overdueError:
+		return "Every plan after that fails, because the provider sets rotation.overdue = \"error\"."
+	}
+	return "The first plan after that replaces it."
 }
 
 // checkRotation reports why a value that is to be rotated cannot be.
@@ -351,13 +448,18 @@ func (f rotationFacts) checkRotation(id string, diags *diag.Diagnostics) {
 	}
 }
 
-func warnRotation(id, reason string, defaults rotationDefaults, diags *diag.Diagnostics) {
-	diags.AddWarning("Secret will be rotated", fmt.Sprintf("The apply gives %s a new value, because %s. The present one stays readable as %s for its grace period.",
-		id, reason, secretstore.Previous))
-	if len(defaults.Targets) > 0 {
+func warnRotation(id, reason string, grace rotation.Grace, targets []string, diags *diag.Diagnostics) {
+	text := fmt.Sprintf("The apply gives %s a new value, because %s. ", id, reason)
+	if grace == (rotation.Grace{}) {
+		text += fmt.Sprintf("It has no grace period: the present one loses %s at once, unless another rotation of the secret needs it.", secretstore.Previous)
+	} else {
+		text += fmt.Sprintf("The present one stays readable as %s for its grace period.", secretstore.Previous)
+	}
+	diags.AddWarning("Secret will be rotated", text)
+	if len(targets) > 0 {
 		diags.AddWarning("Target must take over the new value", fmt.Sprintf(
 			"%s of %s is a database or cache password. The server must be given the new one in the same apply, or clients that read it can no longer log in.",
-			strings.Join(defaults.Targets, ", "), id))
+			strings.Join(targets, ", "), id))
 	}
 }
 
@@ -369,4 +471,26 @@ func warnOverdue(id string, due time.Time, supplied bool, diags *diag.Diagnostic
 		text += "Nothing is planned, because the provider sets rotation.overdue = \"warn\"."
 	}
 	diags.AddWarning("Secret is overdue", text)
+}
+
+// view is what Read saw of the secret, with the keys that are planned.
+func (f rotationFacts) view(plan, state secretRotationModel) (rotation.View, error) {
+	arn, _, _ := strings.Cut(state.ID.ValueString(), ",")
+	return rotation.Look(secretstore.Secret{ARN: arn, Tags: f.Tags, Labels: f.Labels}, plan.named())
+}
+
+// checkNewSuffix checks a suffix that is changed in place.
+func (m secretRotationModel) checkNewSuffix(state secretRotationModel, facts rotationFacts, diags *diag.Diagnostics) {
+	view, err := facts.view(m, state)
+	if facts.Tags == nil || err != nil {
+		return // nothing was looked at, or the apply says what is wrong
+	}
+	policies := map[string]policy.Policy{}
+	if !view.JSON {
+		policies[""] = policy.Policy{} // one string
+	}
+	for _, key := range view.Concerned() {
+		policies[key] = view.Policies[key].Policy
+	}
+	m.checkSuffix(view, policies, diags)
 }

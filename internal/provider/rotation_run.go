@@ -14,8 +14,14 @@ import (
 // zero value is ready.
 type rotationRun struct {
 	mu       sync.Mutex
-	busy     map[string]chan struct{}        // by name of the secret
-	replaced map[rotationID]*rotation.Record // what a delete asked for; nil for nothing
+	busy     map[string]chan struct{}       // by name of the secret
+	replaced map[rotationID]deletedRotation // by what takes its place
+}
+
+// deletedRotation is what a delete left behind for the other half of a replacement.
+type deletedRotation struct {
+	asked *rotation.Record // what it asked for; nil for nothing
+	tag   string           // of the record: another one if the keys change
 }
 
 type rotationID struct {
@@ -49,17 +55,17 @@ func (r *rotationRun) lock(ctx context.Context, secretID string) (func(), error)
 }
 
 // deleted notes that this run deleted a rotation as one half of a replacement, and
-// what it asked of the other half.
-func (r *rotationRun) deleted(id rotationID, asked *rotation.Record) {
+// what it left behind for the other half.
+func (r *rotationRun) deleted(id rotationID, left deletedRotation) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	put(&r.replaced, id, asked)
+	put(&r.replaced, id, left)
 }
 
-// wasDeleted returns what a delete of this run asked for.
-func (r *rotationRun) wasDeleted(id rotationID) (asked *rotation.Record, yes bool) {
+// wasDeleted returns what a delete of this run left behind for a create.
+func (r *rotationRun) wasDeleted(id rotationID) (left deletedRotation, yes bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	asked, yes = r.replaced[id]
-	return asked, yes
+	left, yes = r.replaced[id]
+	return left, yes
 }

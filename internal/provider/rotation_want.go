@@ -31,6 +31,18 @@ type rotationDefaults struct {
 // resolve works out what a configuration makes of a secret, and reports what is
 // wrong with it.
 func (r *rotationResource) resolve(v rotation.View, m secretRotationModel, diags *diag.Diagnostics) (rotation.Plan, rotationDefaults) {
+	plan, defaults := r.arguments(v, m, diags)
+	if m.Category.IsNull() {
+		for _, key := range slices.Sorted(maps.Keys(plan.Policies)) {
+			r.checkFloor(key, plan.Policies[key], diags)
+		}
+	}
+	return plan, defaults
+}
+
+// arguments is resolve for a change that makes no value: what the policies demand
+// of one is not looked at.
+func (r *rotationResource) arguments(v rotation.View, m secretRotationModel, diags *diag.Diagnostics) (rotation.Plan, rotationDefaults) {
 	settings, err := r.data.Rotation()
 	if err != nil {
 		diags.Append(r.data.diagnose("rotate", v.Secret.ARN, err))
@@ -101,7 +113,6 @@ func (r *rotationResource) policies(v rotation.View, m secretRotationModel, diag
 			continue
 		}
 		policies[key] = record.Policy
-		r.checkFloor(key, record.Policy, diags)
 	}
 	return policies
 }
@@ -233,7 +244,7 @@ func (m secretRotationModel) checkDates(d rotationDefaults, diags *diag.Diagnost
 // rotations.
 func (m secretRotationModel) checkRecords(v rotation.View, diags *diag.Diagnostics) {
 	for _, key := range v.Keys {
-		if tag := v.NamedBy(key); tag != "" {
+		if tag := v.NamedBy(key); tag != "" && tag != v.AskedBefore() {
 			diags.AddAttributeError(path.Root("keys"), "Key has another rotation", fmt.Sprintf(
 				"The key %q of the secret %s is named by another rotation, whose record is the tag %q. A key can have one rotation. "+
 					"If that one is gone for good, remove the tag:\n\n  aws secretsmanager untag-resource --secret-id %s --tag-keys %s",

@@ -23,7 +23,7 @@ func (r Rotator) Ask(ctx context.Context, id string, keys []string, version stri
 	if err != nil {
 		return nil, err
 	}
-	if err := view.CheckForeign(); err != nil {
+	if err := view.CheckFree(); err != nil {
 		return nil, err
 	}
 	record, needed := asking(view, version, at, triggers)
@@ -55,4 +55,20 @@ func asking(v View, version string, at time.Time, triggers string) (Record, bool
 	}
 	r.Phase, r.Base = Asked, v.Current()
 	return r, true
+}
+
+// AskedBefore returns the tag of a record that asks for a rotation of a key of this
+// rotation, which has no record yet, or "": half of a replacement was done that
+// changes the keys.
+func (v View) AskedBefore() string {
+	if v.Record != nil {
+		return ""
+	}
+	for _, key := range v.Keys {
+		tag := v.NamedBy(key)
+		if other := v.Others[tag]; other.Phase == Asked && len(v.Secret.Labels[v.next(tag, other)]) == 0 {
+			return tag
+		}
+	}
+	return ""
 }

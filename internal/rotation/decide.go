@@ -87,6 +87,8 @@ func decide(v View, want Want, made, now time.Time) (Decision, error) {
 			return Decision{Action: Resume, Reason: interrupted}, nil
 		case r.Phase == Begun:
 			return Decision{Action: Rotate, Reason: interrupted}, nil
+		case r.Phase == Asked && want.Supplied:
+			return Decision{Action: Adopt}, nil // nobody can do what was asked
 		case r.Phase == Asked:
 			return Decision{Action: Rotate, Reason: "its replacement was asked for"}, nil
 		case r.Triggers != want.Triggers:
@@ -117,7 +119,7 @@ func decide(v View, want Want, made, now time.Time) (Decision, error) {
 func begin(v View, want Want, known string, at time.Time) Record {
 	r := Record{Current: known, At: at}
 	if v.Record != nil {
-		r.Attempt = v.Record.Attempt
+		r.Attempt, r.Suffix = v.Record.Attempt, v.Record.Suffix
 		if v.Record.Phase == Failed {
 			r.Attempt++
 		}
@@ -136,9 +138,16 @@ func begin(v View, want Want, known string, at time.Time) Record {
 func adopted(v View, want Want, version string, at time.Time) Record {
 	r := Record{Current: version, At: at}
 	if v.Record != nil {
-		r.Attempt = v.Record.Attempt
-		if v.Record.Current == version && v.Record.Grace != nil {
-			r.Previous, r.Grace = v.Record.Previous, new(want.Grace)
+		r.Attempt, r.Suffix = v.Record.Attempt, v.Record.Suffix
+		previous, _, ok := v.PreviousVersion()
+		if v.Record.Current != version {
+			previous, _, ok = v.carried()
+			if first, _ := v.times(); ok && !first.After(v.Record.At) {
+				r.At = v.Record.At // roi_secret made some of the values anew, and the others keep their age
+			}
+		}
+		if ok && previous != "" {
+			r.Previous, r.Grace = previous, new(want.Grace)
 		}
 	}
 	r.Days, r.Triggers = want.Days, want.Triggers
@@ -146,10 +155,10 @@ func adopted(v View, want Want, version string, at time.Time) Record {
 }
 
 // finished returns the record of a rotation that is done.
-func (r Record) finished(version, previous string, at time.Time, grace Grace) Record {
+func (r Record) finished(version, previous string, at time.Time, grace Grace, suffix string) Record {
 	return Record{
 		Current: version, At: at.UTC().Truncate(time.Second), Previous: previous, Grace: &grace,
-		Attempt: r.Attempt, Days: r.Days, Triggers: r.Triggers,
+		Suffix: suffix, Attempt: r.Attempt, Days: r.Days, Triggers: r.Triggers,
 	}
 }
 

@@ -83,7 +83,7 @@ func TestDecide(t *testing.T) {
 		{name: "overdue, warn", record: settled, labels: map[string]string{current: v1}, now: late, want: func(w *rotation.Want) { w.Overdue = rotation.OverdueWarn }, action: rotation.Adopt},
 		{name: "overdue, error", record: settled, labels: map[string]string{current: v1}, now: late, want: func(w *rotation.Want) { w.Overdue = rotation.OverdueError }, err: "has been overdue since 2026-05-28T12:00:00Z"},
 		{name: "overdue, supplied", record: settled, labels: map[string]string{current: v1}, now: late, want: func(w *rotation.Want) { w.Supplied = true }, action: rotation.Adopt},
-		{name: "asked, supplied", record: in(rotation.Asked, v1), labels: map[string]string{current: v1}, want: func(w *rotation.Want) { w.Supplied = true }, err: rotation.ErrSupplied.Error()},
+		{name: "asked, supplied", record: in(rotation.Asked, v1), labels: map[string]string{current: v1}, want: func(w *rotation.Want) { w.Supplied = true }, action: rotation.Adopt},
 		{name: "as of later", record: settled, labels: map[string]string{current: v1}, want: func(w *rotation.Want) { w.PlanAsOf = late }, action: rotation.Rotate, reason: "due since"},
 		{name: "as of later, no record", labels: map[string]string{current: v1}, want: func(w *rotation.Want) { w.PlanAsOf = late }, action: rotation.Adopt},
 		{name: "rotate_on_create", labels: map[string]string{current: v1}, want: func(w *rotation.Want) { w.RotateOnCreate = true }, action: rotation.Rotate, reason: "rotate_on_create"},
@@ -155,7 +155,7 @@ func TestForeign(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = view.CheckForeign()
+		err = view.CheckFree()
 		var foreign *secretstore.ForeignRotationError
 		if errors.As(err, &foreign) != (test.by != "") || foreign != nil && !strings.Contains(foreign.By, test.by) {
 			t.Errorf("%s: got %v, want %q", name, err, test.by)

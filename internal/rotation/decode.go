@@ -72,6 +72,11 @@ func (r *Record) set(name, value string) (err error) {
 		r.Pending = true
 	case "try":
 		r.Attempt, err = decodeNumber(value)
+	case "suffix":
+		if value == "" {
+			return errors.New("a suffix is empty")
+		}
+		r.Suffix = value
 	case "days":
 		r.Days, err = decodeNumber(value)
 	case "trig":

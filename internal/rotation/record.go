@@ -61,6 +61,10 @@ type Record struct {
 	Pending bool   // whether Base had AWSPENDING then
 	Attempt int    // counts failures and never goes back: part of the version ids
 
+	// Suffix, unless empty, is behind the names of keys under which the value still
+	// holds previous values, of this rotation or an earlier one.
+	Suffix string
+
 	Days     int    // rotation interval, 0: by the policy
 	Triggers string // Fingerprint of the triggers
 }
@@ -176,6 +180,9 @@ func (r Record) check() error {
 			return fmt.Errorf("the key %q must have letters, digits, underscores, dots and hyphens only", key)
 		}
 	}
+	if strings.ContainsFunc(r.Suffix, func(c rune) bool { return !isKeyRune(c) }) {
+		return fmt.Errorf("the suffix %q must have letters, digits, underscores, dots and hyphens only", r.Suffix)
+	}
 	for _, id := range []string{r.Current, r.Previous, r.Base} {
 		if len(id) > 64 || strings.ContainsFunc(id, func(c rune) bool { return !isIDRune(c) }) {
 			return fmt.Errorf("the version id %q cannot be written into a tag", id)
@@ -212,6 +219,7 @@ func (r Record) encode(id func(string) string) string {
 	add(r.Base != "", "base="+id(r.Base))
 	add(r.Pending, "pending")
 	add(r.Attempt > 0, "try="+strconv.Itoa(r.Attempt))
+	add(r.Suffix != "", "suffix="+r.Suffix)
 	add(r.Days > 0, "days="+strconv.Itoa(r.Days))
 	add(r.Triggers != "", "trig="+r.Triggers)
 	return strings.Join(words, " ")

@@ -14,27 +14,32 @@ import (
 // Retirable reports whether the version before can lose AWSPREVIOUS at a time:
 // every grace period of a record that names it is over.
 func (v View) Retirable(now time.Time) bool {
-	previous, grace, ok := v.PreviousVersion()
-	if !ok || v.Unfinished() || v.Retired() || !grace.Over(v.Record.At, now) {
+	previous, _, ok := v.PreviousVersion()
+	if !ok || v.Previous() != previous || !v.graceOver(now) {
 		return false
 	}
 	until, never := v.NeededUntil(previous)
 	return !never && !until.After(now)
 }
 
+// graceOver reports whether the grace period of this rotation is over, with no
+// other rotation begun.
+func (v View) graceOver(now time.Time) bool {
+	_, grace, ok := v.PreviousVersion()
+	return ok && !v.Unfinished() && grace.Over(v.Record.At, now)
+}
+
 // Update makes the record what the configuration says and, where now is after
 // every grace period that concerns it, takes AWSPREVIOUS from the version before,
 // and the previous values of keys out of the value. It changes nothing else.
 // before are the keys of an earlier configuration, whose record is taken over.
-func (r Rotator) Update(ctx context.Context, id string, keys, before []string, suffix string, resolve func(View) (Plan, error), now time.Time) (State, error) {
+func (r Rotator) Update(ctx context.Context, id string, keys, before []string, resolve func(View) (Plan, error), now time.Time) (State, error) {
 	view, err := r.look(ctx, id, keys, nil)
 	if err != nil {
 		return State{}, err
 	}
-	if view.Record == nil && TagKey(before) != view.Tag {
-		if view, err = r.takeOver(ctx, view, keys, before); err != nil {
-			return State{}, err
-		}
+	if view, err = r.TakeOver(ctx, view, TagKey(before)); err != nil {
+		return State{}, err
 	}
 	plan, err := resolve(view)
 	if err != nil {
@@ -49,59 +54,73 @@ func (r Rotator) Update(ctx context.Context, id string, keys, before []string, s
 	}
 	if !view.Unfinished() {
 		out := Outcome{State: state}
-		if err := r.adopt(ctx, view, plan, &out); err != nil {
+		if view, err = r.adopt(ctx, view, plan, &out); err != nil {
 			return state, err
 		}
-		record := adopted(view, plan.Want, out.Version, out.Changed)
-		view.Record, state = &record, out.State
+		state = out.State
 	}
-	if !view.Retirable(now) {
-		return state, nil
-	}
-	if err := r.retire(ctx, view, plan, suffix); err != nil {
-		return state, err
-	}
-	state.Retired = true
-	return state, nil
+	state.Retired, err = r.retire(ctx, view, plan, now)
+	return state, err
 }
 
-// takeOver makes the record of other keys that of this rotation.
-func (r Rotator) takeOver(ctx context.Context, v View, keys, before []string) (View, error) {
-	earlier, ok := v.Others[TagKey(before)]
-	if !ok || earlier.Phase != Settled {
+// TakeOver makes the record in another tag, of the keys that this rotation had
+// before, its record. One of an attempt whose version has a label stays where it
+// is, since the id of that version tells the tag. Where this rotation has a record,
+// only a leftover goes: that of keys which no two rotations can name.
+func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error) {
+	earlier, ok := v.Others[tag]
+	if !ok || len(v.Secret.Labels[v.next(tag, earlier)]) > 0 {
 		return v, nil
 	}
-	earlier.Keys, earlier.Hashes = slices.Sorted(slices.Values(keys)), nil
-	if err := r.record(ctx, v, earlier); err != nil {
-		return v, err
+	if v.Record == nil {
+		if earlier.Phase == Begun || earlier.Phase == Failed {
+			earlier.Phase, earlier.Base, earlier.Pending = Asked, v.Current(), false
+		}
+		earlier.Keys, earlier.Hashes = v.Keys, nil
+		if err := r.record(ctx, v, earlier); err != nil {
+			return v, err
+		}
+		text, err := earlier.Encode()
+		if err != nil {
+			return v, err
+		}
+		v.Secret.Tags[v.Tag] = text
+		v.Record = &earlier
+	} else if tag != RecordTag && v.Tag != RecordTag && !slices.ContainsFunc(v.Keys, earlier.Names) {
+		return v, nil
 	}
 	r.step(ctx, "remove the record of other keys", earlier.Current)
-	if err := r.Store.Untag(ctx, v.Secret.ARN, []string{TagKey(before)}); err != nil {
+	if err := r.Store.Untag(ctx, v.Secret.ARN, []string{tag}); err != nil {
 		return v, err
 	}
-	text, err := earlier.Encode()
-	if err != nil {
-		return v, err
-	}
-	v.Secret.Tags[v.Tag] = text
-	delete(v.Others, TagKey(before))
-	v.Record = &earlier
+	delete(v.Others, tag)
 	return v, nil
 }
 
-func (r Rotator) retire(ctx context.Context, v View, plan Plan, suffix string) error {
-	previous := v.Record.Previous
-	if suffix != "" && v.JSON {
-		if err := r.dropPrevious(ctx, v, plan.keys(), suffix); err != nil {
-			return err
+// retire takes the previous values of keys out of the value when the grace period
+// of this rotation is over, and AWSPREVIOUS from the version before when every other
+// is too. It reports whether both are gone.
+func (r Rotator) retire(ctx context.Context, v View, plan Plan, now time.Time) (bool, error) {
+	if !v.graceOver(now) {
+		return v.Retired(), nil
+	}
+	if v.Record.Suffix != "" {
+		var err error
+		if v, err = r.dropPrevious(ctx, v, plan.keys(), now); err != nil {
+			return false, err
 		}
 	}
-	return r.take(ctx, v.Secret.ARN, secretstore.Previous, previous)
+	if !v.Retirable(now) {
+		return v.Retired(), nil
+	}
+	return true, r.take(ctx, v.Secret.ARN, secretstore.Previous, v.Record.Previous)
 }
 
-// dropPrevious makes a version without the previous values of keys. AWSPREVIOUS is
-// given back to the version that had it, so that what breaks off here is seen.
-func (r Rotator) dropPrevious(ctx context.Context, v View, keys []string, suffix string) error {
+// dropPrevious makes a version without the previous values of keys. AWSPREVIOUS
+// goes back to the version that had it, since the one that is left is nobody's
+// previous value.
+func (r Rotator) dropPrevious(ctx context.Context, v View, keys []string, now time.Time) (View, error) {
+	suffix := v.Record.Suffix
 	drop := func(object *secretstore.Object) (found bool) {
 		for _, key := range keys {
 			found = found || object.Has(key+suffix)
@@ -109,30 +128,55 @@ func (r Rotator) dropPrevious(ctx context.Context, v View, keys []string, suffix
 		}
 		return found
 	}
-	if !v.dropping() {
+	found := v.dropping()
+	if !found {
 		r.step(ctx, "read", v.Current())
 		current, err := r.Store.Value(ctx, v.Secret.ARN, secretstore.VersionRef{ID: v.Current()})
 		if err != nil {
-			return err
+			return v, err
 		}
 		object, err := secretstore.ParseObject(current.Plaintext.Reveal())
 		if err != nil {
-			return err
+			return v, err
 		}
-		if !drop(object) {
-			return nil
-		}
+		found = drop(object)
 	}
-	r.step(ctx, "drop previous keys", v.Current())
-	return secretstore.ReplaceCurrent(ctx, r.Store, v.Secret, secretstore.Replacement{
-		Change: v.dropChange(), Previous: v.Record.Previous,
-		Value: func(current *secretstore.Value) (secretstore.Plaintext, error) {
-			object, err := secretstore.ParseObject(current.Plaintext.Reveal())
-			if err != nil {
-				return secretstore.Plaintext{}, err
-			}
-			drop(object)
-			return object.Plaintext(), nil
-		},
-	})
+	if found {
+		keep := v.previousToKeep(now)
+		r.step(ctx, "drop previous keys", v.Current())
+		err := secretstore.ReplaceCurrent(ctx, r.Store, v.Secret, secretstore.Replacement{
+			Change: v.dropChange(), Previous: keep,
+			Value: func(current *secretstore.Value) (secretstore.Plaintext, error) {
+				object, err := secretstore.ParseObject(current.Plaintext.Reveal())
+				if err != nil {
+					return secretstore.Plaintext{}, err
+				}
+				drop(object)
+				return object.Plaintext(), nil
+			},
+		})
+		if err != nil {
+			return v, err
+		}
+		v.Secret.Labels = map[string][]string{keep: {secretstore.Previous}}
+	}
+	record := *v.Record
+	record.Suffix = ""
+	if err := r.record(ctx, v, record); err != nil {
+		return v, err
+	}
+	v.Record = &record
+	return v, nil
+}
+
+// previousToKeep is the version that is to have AWSPREVIOUS after the previous
+// values are dropped: the one that has it, unless an interrupted drop has moved it.
+func (v View) previousToKeep(now time.Time) string {
+	if previous := v.Previous(); previous != "" && !v.dropping() {
+		return previous
+	}
+	if keep := PreviousToKeep(v.Others, []string{}, now); keep != "" {
+		return keep
+	}
+	return v.Record.Previous
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -52,6 +53,51 @@ func (a *attempt) rollBack(ctx context.Context, cause error) error {
 	return rolledBack
 }
 
+// finishRollbacks puts the labels back that failed attempts have left, of any
+// rotation of the secret: what is derived from their versions would outlive them. It
+// reports whether there were any.
+func finishRollbacks(ctx context.Context, r Rotator, v View) (done bool, err error) {
+	records := maps.Clone(v.Others)
+	if v.Record != nil {
+		records[v.Tag] = *v.Record
+	}
+	for tag, record := range records {
+		next := v.next(tag, record)
+		if record.Phase != Failed || v.Current() != next && v.Previous() != next && v.Pending() != next {
+			continue
+		}
+		if _, err := r.restore(ctx, v.Secret.ARN, record, next, v.Current(), v.Previous(), v.Pending()); err != nil {
+			return false, err
+		}
+		done = true
+	}
+	return done, nil
+}
+
+// Free makes a secret ready for a change of its value that is no rotation: it
+// finishes rollbacks that broke off, and returns the secret as it is then. The error
+// is a *secretstore.ForeignRotationError when the current version is one that a
+// rotation has made and not yet recorded: a value made from it would hide that from
+// the rotation.
+func Free(ctx context.Context, store secretstore.Store, secret secretstore.Secret) (secretstore.Secret, error) {
+	records, _ := DecodeAll(secret.Tags) // one that cannot be read has nothing to put back
+	v := View{Secret: secret, Others: records}
+	done, err := finishRollbacks(ctx, Rotator{Store: store}, v)
+	if err != nil {
+		return secret, err
+	}
+	if done {
+		return store.Describe(ctx, secret.ARN)
+	}
+	for tag, record := range records {
+		if record.Phase != Settled && v.Current() != "" && v.next(tag, record) == v.Current() {
+			return secret, v.foreign(fmt.Sprintf("being rotated by a roi_secret_rotation, whose record is the tag %q: its version %s is current and not yet recorded. "+
+				"If that rotation was interrupted, take back the change of this secret, apply, and make the change again", tag, v.Current()))
+		}
+	}
+	return secret, nil
+}
+
 // restore puts every label back that was moved since the intent was written.
 // current, previous and pending are where they are now.
 func (r Rotator) restore(ctx context.Context, arn string, intent Record, next, current, previous, pending string) (done []string, err error) {
@@ -59,6 +105,8 @@ func (r Rotator) restore(ctx context.Context, arn string, intent Record, next, c
 		r.step(ctx, "put "+label+" back", to)
 		err := r.Store.MoveLabel(ctx, arn, label, next, to)
 		switch {
+		case errors.Is(err, secretstore.ErrConflict):
+			return nil // another process has put it back, or moved it on
 		case err != nil:
 			return err
 		case to == "":
@@ -79,7 +127,7 @@ func (r Rotator) restore(ctx context.Context, arn string, intent Record, next, c
 		if errors.Is(err, secretstore.ErrNotFound) {
 			err = move(secretstore.Previous, "") // the store has dropped that version since
 		}
-		if err != nil && !errors.Is(err, secretstore.ErrConflict) {
+		if err != nil {
 			return done, err
 		}
 	}
@@ -88,7 +136,7 @@ func (r Rotator) restore(ctx context.Context, arn string, intent Record, next, c
 		if intent.Pending {
 			to = intent.Base
 		}
-		if err := move(secretstore.Pending, to); err != nil && !errors.Is(err, secretstore.ErrConflict) {
+		if err := move(secretstore.Pending, to); err != nil {
 			return done, err
 		}
 	}

@@ -7,6 +7,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,14 @@ type Plan struct {
 	Values
 }
 
+// suffix is the one that a new version has: none without a grace period.
+func (p Plan) suffix() string {
+	if p.Grace == (Grace{}) || !p.json() {
+		return ""
+	}
+	return p.Suffix
+}
+
 // Outcome is what a run did, and found before it did anything.
 type Outcome struct {
 	Decision
@@ -49,6 +58,8 @@ type Outcome struct {
 const (
 	maxTries = 8
 	pause    = 500 * time.Millisecond
+
+	rollbackTime = 30 * time.Second // for a rotation whose time is over
 )
 
 // errAgain asks for another look at the secret: somebody else changed it.
@@ -78,8 +89,11 @@ func (r Rotator) Run(ctx context.Context, id string, keys []string, resolve func
 		}
 		out.State = now
 		err = r.act(ctx, view, plan, &out)
-		if !errors.Is(err, errAgain) || try == maxTries {
+		if !errors.Is(err, errAgain) {
 			return out, err
+		}
+		if try == maxTries {
+			return out, &secretstore.Error{Op: "rotate", ID: view.Secret.ARN, Kind: secretstore.ErrConflict, Err: fmt.Errorf("%d times: %w", try, err)}
 		}
 		if err := r.Sleep(ctx, pause); err != nil {
 			return out, err
@@ -135,7 +149,7 @@ func (r Rotator) act(ctx context.Context, v View, plan Plan, out *Outcome) error
 	if err := v.CheckManaged(); err != nil {
 		return err
 	}
-	if out.Version == "" {
+	if v.Current() == "" {
 		return &secretstore.Error{Op: "rotate", ID: v.Secret.ARN, Kind: secretstore.ErrNotFound, Err: errors.New("the secret has no current version")}
 	}
 	d, err := Decide(v, plan.Want, out.Made, r.Clock.Now())
@@ -148,36 +162,41 @@ func (r Rotator) act(ctx context.Context, v View, plan Plan, out *Outcome) error
 	}
 	out.Decision = d
 	if d.Action == Adopt {
-		return r.adopt(ctx, v, plan, out)
+		v, err := r.adopt(ctx, v, plan, out)
+		if err == nil && plan.Grace == (Grace{}) {
+			out.Retired, err = r.retire(ctx, v, plan, r.Clock.Now())
+		}
+		return err
 	}
-	if err := v.CheckForeign(); err != nil {
+	if done, err := finishRollbacks(ctx, r, v); err != nil || done {
+		return cmp.Or(err, errAgain)
+	}
+	if err := v.CheckFree(); err != nil {
 		return err
 	}
 	a := attempt{Rotator: r, view: v, plan: plan, arn: v.Secret.ARN}
 	return a.run(ctx, out)
 }
 
-// adopt writes the record of the present version, unless it is there.
-func (r Rotator) adopt(ctx context.Context, v View, plan Plan, out *Outcome) error {
+// adopt writes the record of the present version, unless it is there, and returns
+// the View with it.
+func (r Rotator) adopt(ctx context.Context, v View, plan Plan, out *Outcome) (View, error) {
 	record := adopted(v, plan.Want, out.Version, out.Changed)
 	record.Keys = v.Keys
 	if err := r.record(ctx, v, record); err != nil {
-		return err
+		return v, err
 	}
 	ours := v.Record != nil && v.Record.Grace != nil && v.Record.Current == v.Current()
 	if ours && v.Pending() == v.Current() {
 		if err := r.strip(ctx, v.Secret.ARN, v.Current()); err != nil {
-			return err
+			return v, err
 		}
 	}
 	if out.Previous != "" {
 		out.Grace = plan.Grace
 	}
-	if plan.Grace != (Grace{}) || !v.Retirable(r.Clock.Now()) {
-		return nil
-	}
-	out.Retired = true
-	return r.take(ctx, v.Secret.ARN, secretstore.Previous, out.Previous)
+	v.Record = &record
+	return v, nil
 }
 
 // record writes the record, unless it is there already.
@@ -222,13 +241,14 @@ type attempt struct {
 	arn    string
 	intent Record
 	next   string    // id of the new version
+	keep   string    // the version that has to have AWSPREVIOUS, once it is known
 	made   time.Time // when it was made
 }
 
 // run takes a rotation from wherever it stands to its end. It stops between two
 // steps when the context ends; what is then left is finished by the next run.
 func (a *attempt) run(ctx context.Context, out *Outcome) error {
-	steps := []func(context.Context) error{a.finishRollback, a.begin, a.put, a.promote, a.keepPrevious, a.check, a.keepEarlier}
+	steps := []func(context.Context) error{a.begin, a.put, a.promote, a.keepPrevious, a.check, a.keepEarlier}
 	switch out.Action {
 	case Finish:
 		a.resume()
@@ -261,22 +281,6 @@ func (a *attempt) resume() {
 	}
 }
 
-// finishRollback puts the labels back that an earlier, failed attempt left.
-func (a *attempt) finishRollback(ctx context.Context) error {
-	r := a.view.Record
-	if r == nil || r.Phase != Failed {
-		return nil
-	}
-	next := a.view.next(a.view.Tag, *r)
-	if a.view.Current() != next && a.view.Previous() != next && a.view.Pending() != next {
-		return nil
-	}
-	if _, err := a.restore(ctx, a.arn, *r, next, a.view.Current(), a.view.Previous(), a.view.Pending()); err != nil {
-		return err
-	}
-	return errAgain
-}
-
 // begin writes the intent, before anything else changes.
 func (a *attempt) begin(ctx context.Context) error {
 	state, err := a.State(ctx, a.view)
@@ -305,10 +309,8 @@ func (a *attempt) put(ctx context.Context) error {
 		}
 	}
 	values := a.plan.Values
-	if a.plan.Grace == (Grace{}) {
-		values.Suffix = ""
-	}
-	value, err := values.next(current)
+	values.Suffix = a.plan.suffix()
+	value, err := values.next(current, a.intent.Suffix)
 	if err != nil {
 		return fmt.Errorf("secret %q: %w", a.arn, err)
 	}
@@ -345,14 +347,22 @@ func (a *attempt) promote(ctx context.Context) error {
 	if errors.Is(err, secretstore.ErrConflict) {
 		return errAgain
 	}
-	if a.made.IsZero() {
-		a.made = a.Clock.Now()
-	}
 	return err
 }
 
-// previous is the version that has to have AWSPREVIOUS after this rotation.
+// previous is the version that has to have AWSPREVIOUS after this rotation. It is
+// decided once, since grace periods end while health is checked.
 func (a *attempt) previous() string {
+	if a.keep == "" {
+		a.keep = a.decidePrevious()
+	}
+	return a.keep
+}
+
+func (a *attempt) decidePrevious() string {
+	if there := a.view.Previous(); a.view.Current() == a.next && there != "" && there != a.intent.Base && there != a.next {
+		return there // an earlier run of this attempt has decided it
+	}
 	changed := a.plan.keys()
 	records := map[string]Record{}
 	for tag, r := range a.view.Others {
@@ -385,11 +395,41 @@ func (a *attempt) check(ctx context.Context) error {
 		return nil
 	}
 	a.step(ctx, "check health", a.next)
-	err := a.Check(ctx)
-	if err == nil || ctx.Err() != nil {
+	unhealthy := a.Check(ctx)
+	switch {
+	case ctx.Err() == nil:
+	case unhealthy == nil || errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err()
+	default:
+		// The time of the whole rotation was over first. What was not healthy until
+		// then must not stay current.
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+		defer cancel()
+		ctx, unhealthy = late, fmt.Errorf("it was not healthy when the time for the rotation was over: %w", unhealthy)
 	}
-	return a.rollBack(ctx, err)
+	// Another process may have come to the end of the same attempt meanwhile.
+	over, err := a.over(ctx)
+	switch {
+	case over:
+		return errAgain
+	case unhealthy != nil:
+		return a.rollBack(ctx, unhealthy)
+	}
+	return err
+}
+
+// over reports whether the record no longer tells of this attempt, or calls it
+// failed.
+func (a *attempt) over(ctx context.Context) (bool, error) {
+	secret, err := a.Store.Describe(ctx, a.arn)
+	if err != nil {
+		return false, err
+	}
+	record, err := Decode(secret.Tags[a.view.Tag])
+	if err != nil {
+		return false, nil //nolint:nilerr // one that is missing or damaged is written anew
+	}
+	return record.Phase == Failed || a.view.next(a.view.Tag, record) != a.next, nil
 }
 
 // keepEarlier labels the version that was left, when it holds what stored data
@@ -410,7 +450,7 @@ func (a *attempt) finish(ctx context.Context, out *Outcome) error {
 		}
 	}
 	previous := a.previous()
-	record := a.intent.finished(a.next, previous, a.made, a.plan.Grace)
+	record := a.intent.finished(a.next, previous, a.made, a.plan.Grace, a.plan.suffix())
 	record.Keys = a.intent.Keys
 	if err := a.record(ctx, a.view, record); err != nil {
 		return err

@@ -60,8 +60,9 @@ func (w Values) keys() []string {
 	return keys
 }
 
-// next makes the value of a new version. No error holds a value.
-func (w Values) next(current secretstore.Value) (secretstore.Plaintext, error) {
+// next makes the value of a new version. stale is the suffix of previous values
+// that the present one holds. No error holds a value.
+func (w Values) next(current secretstore.Value, stale string) (secretstore.Plaintext, error) {
 	if !w.json() {
 		if w.Unknown {
 			if _, err := secretstore.ParseObject(current.Plaintext.Reveal()); !errors.Is(err, secretstore.ErrNotObject) {
@@ -83,7 +84,13 @@ func (w Values) next(current secretstore.Value) (secretstore.Plaintext, error) {
 		if err != nil {
 			return secretstore.Plaintext{}, err
 		}
+		if stale != "" {
+			object.Delete(key + stale)
+		}
 		if w.Suffix != "" {
+			if object.Has(key + w.Suffix) {
+				return secretstore.Plaintext{}, fmt.Errorf("the JSON object has a key %q already, which is not a previous value of this rotation: choose another suffix", key+w.Suffix)
+			}
 			before, isString := object.String(key)
 			if !isString {
 				return secretstore.Plaintext{}, fmt.Errorf("the key %q does not hold a string, so that its previous value cannot be kept under %q", key, key+w.Suffix)

@@ -151,6 +151,8 @@ func (v View) State() State {
 		// roi_secret made a value anew, and recorded that. In which version is not
 		// recorded; the present one has it.
 		s.Version, s.Changed = v.Current(), last
+		s.Previous, s.Grace, _ = v.carried()
+		s.Retired = false
 	}
 	return s
 }
@@ -182,10 +184,27 @@ func (v View) PreviousVersion() (id string, grace Grace, ok bool) {
 	return v.Record.Previous, *v.Record.Grace, true
 }
 
-// Retired reports whether the version before has lost AWSPREVIOUS for good.
+// carried returns what is left to be retired of a rotation whose value roi_secret
+// has made anew since: the version with AWSPREVIOUS, if the rotation made either of
+// the two, or else the one that it left, while its suffixed keys are there.
+func (v View) carried() (previous string, grace Grace, ok bool) {
+	if !v.JSON || v.Record == nil || v.Record.Grace == nil {
+		return "", Grace{}, false
+	}
+	switch p := v.Previous(); {
+	case p != "" && (p == v.Record.Current || p == v.Record.Previous):
+		return p, *v.Record.Grace, true
+	case v.Record.Suffix != "":
+		return v.Record.Previous, *v.Record.Grace, true
+	}
+	return "", Grace{}, false
+}
+
+// Retired reports whether the version before has lost AWSPREVIOUS for good, and
+// the value the previous values of its keys.
 func (v View) Retired() bool {
 	previous, _, ok := v.PreviousVersion()
-	return ok && v.Previous() != previous && !v.dropping()
+	return ok && v.Previous() != previous && v.Record.Suffix == ""
 }
 
 // dropping reports whether the current version is the one that Retire makes
@@ -198,7 +217,9 @@ func (v View) dropping() bool {
 func (v View) dropChange() string { return "drop previous keys " + v.Tag + " " + v.Record.Current }
 
 // NeededUntil tells until when other rotations need a version to have AWSPREVIOUS.
-// never is for good, as long as such a record is there.
+// never is for good, as long as such a record is there. A grace period that never
+// ends does not count: the version has a label that keeps it, see
+// secretstore.KeepVersion.
 func (v View) NeededUntil(version string) (until time.Time, never bool) {
 	if v.Unreadable != nil {
 		return time.Time{}, true
@@ -207,8 +228,11 @@ func (v View) NeededUntil(version string) (until time.Time, never bool) {
 		if other.Previous != version || other.Grace == nil {
 			continue
 		}
-		if other.Grace.Never || other.Phase == Begun || other.Phase == Failed {
+		if other.Phase == Begun || other.Phase == Failed {
 			return time.Time{}, true
+		}
+		if other.Grace.Never {
+			continue
 		}
 		if end := other.Grace.Ends(other.At); end.After(until) {
 			until = end
@@ -218,26 +242,28 @@ func (v View) NeededUntil(version string) (until time.Time, never bool) {
 }
 
 // PreviousToKeep returns the version that must have AWSPREVIOUS after a change of
-// the current version at a time, because a grace period is running, or "". A
-// change of one of its own keys ends a grace period early; changed nil means that
+// the current version at a time, because a grace period is running, or "". One that
+// never ends does not count, see NeededUntil. A change of one of its own keys ends a
+// grace period early, and so does the second change of another key since it began:
+// AWSPREVIOUS would not have the value that this one leaves. changed nil means that
 // all of the value changes.
 func PreviousToKeep(records map[string]Record, changed []string, now time.Time) string {
 	if changed == nil {
 		return ""
 	}
 	var latest Record
-	ended := map[string]bool{}
 	for tag, r := range records {
-		switch {
-		case !r.GraceRunning(now):
-		case concerns(records, tag, changed):
-			ended[r.Previous] = true
-		case latest.Previous == "" || r.At.After(latest.At):
+		running := r.GraceRunning(now) && !r.Grace.Never
+		if running && !concerns(records, tag, changed) && (latest.Previous == "" || r.At.After(latest.At)) {
 			latest = r
 		}
 	}
-	if ended[latest.Previous] {
-		return ""
+	for tag, r := range records {
+		left := r.Grace != nil && r.Previous == latest.Previous
+		again := r.At.After(latest.At) && r.Current != latest.Current
+		if (left || again) && concerns(records, tag, changed) {
+			return ""
+		}
 	}
 	return latest.Previous
 }
@@ -271,7 +297,8 @@ func (v View) CheckManaged() error {
 }
 
 // CheckForeign says who is changing the secret, for good or at this moment, as a
-// *secretstore.ForeignRotationError, or returns nil.
+// *secretstore.ForeignRotationError, or returns nil. Other rotations of ours are
+// not looked at.
 func (v View) CheckForeign() error {
 	if err := v.CheckManaged(); err != nil {
 		return err
@@ -280,9 +307,29 @@ func (v View) CheckForeign() error {
 	if pending != "" && pending != v.Current() && !secretstore.IsDerived(pending) {
 		return v.foreign("being changed by someone else: version " + pending + " has " + secretstore.Pending)
 	}
+	return nil
+}
+
+// UncheckedError says that the current version is one that another rotation has
+// made and not yet checked. What is derived from it would outlive its rollback.
+type UncheckedError struct {
+	Foreign *secretstore.ForeignRotationError
+}
+
+func (e *UncheckedError) Error() string { return e.Foreign.Error() }
+
+func (e *UncheckedError) Unwrap() error { return e.Foreign }
+
+// CheckFree says who is changing the secret, like CheckForeign, or, as an
+// *UncheckedError, that another rotation of ours has to finish first.
+func (v View) CheckFree() error {
+	if err := v.CheckForeign(); err != nil {
+		return err
+	}
 	for tag, other := range v.Others {
-		if other.Phase == Begun && v.next(tag, other) == v.Current() {
-			return v.foreign(fmt.Sprintf("being rotated by another roi_secret_rotation, whose record is the tag %q: its version %s is current and not yet checked", tag, v.Current()))
+		if (other.Phase == Begun || other.Phase == Failed) && v.next(tag, other) == v.Current() {
+			return &UncheckedError{&secretstore.ForeignRotationError{ARN: v.Secret.ARN, By: fmt.Sprintf(
+				"being rotated by another roi_secret_rotation, whose record is the tag %q: its version %s is current and not yet checked", tag, v.Current())}}
 		}
 	}
 	return nil
