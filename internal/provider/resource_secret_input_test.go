@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
+	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
@@ -185,8 +186,8 @@ resource "roi_secret" "test" {
 }`, name, keys.String(), tags.String()),
 			ConfigPlanChecks: action(plancheck.ResourceActionCreate),
 			Check: do(func() {
-				if n := len(b.describe(t, name).Tags); n > secretstore.MaxTags-maxRotations {
-					t.Errorf("%d tags leave no place for %d rotations", n, maxRotations)
+				if n := len(b.describe(t, name).Tags); n > secretstore.MaxTags-rotation.MaxRecords {
+					t.Errorf("%d tags leave no place for %d rotations", n, rotation.MaxRecords)
 				}
 				if len(b.key(t, name, "APPLICATION_KEY_099")) != 163 {
 					t.Error("the last key has another length than its policy says")

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/policy"
+	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
@@ -233,7 +234,7 @@ func (w wanted) checkLimits(config secretModel, diags *diag.Diagnostics) {
 		diags.AddAttributeError(at, "Policies cannot be recorded", "The policies of the secret cannot be written into its tags.\n\n"+err.Error())
 		return
 	}
-	rotations := min(max(len(w.policies), 1), maxRotations)
+	rotations := min(max(len(w.policies), 1), rotation.MaxRecords)
 	if total := len(w.tags) + len(records) + rotations; total > secretstore.MaxTags {
 		diags.AddAttributeError(path.Root("tags"), "Too many tags", fmt.Sprintf(
 			"A secret has at most %d tags. This one needs %d of its own and %d for its policies, and %d are kept free for its rotations: %d in all. "+

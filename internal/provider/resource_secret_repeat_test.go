@@ -201,6 +201,36 @@ func TestSecretInterruptedAndEdited(t *testing.T) {
 	)
 }
 
+// A value that was mistyped in an apply that broke off, and corrected without
+// another version number, is not what the next apply makes current.
+func TestSecretInterruptedAndCorrected(t *testing.T) {
+	t.Parallel()
+	b := fakeBackend(t)
+	config := func(value string, version int) string {
+		return b.provider(`environment = "staging"`) + fmt.Sprintf(
+			"resource \"roi_secret\" \"test\" {\n name = \"corrected\"\n value_wo = %q\n value_wo_version = %d\n}", value, version)
+	}
+	const correct = "Xq7-the.right.value-94hGw"
+	steps(t,
+		resource.TestStep{Config: config("Xq7-first.supplied.value-94hGw", 1)},
+		resource.TestStep{
+			PreConfig:   func() { b.fake.Deny("UpdateSecretVersionStage") },
+			Config:      config("Xq7-a.mistyped.value-94hGw", 2),
+			ExpectError: regexp.MustCompile(`Access denied`),
+		},
+		resource.TestStep{
+			PreConfig:        b.fake.AllowAll,
+			Config:           config(correct, 2),
+			ConfigPlanChecks: action(plancheck.ResourceActionUpdate),
+			Check: do(func() {
+				if b.value(t, "corrected", "") != correct {
+					t.Error("the mistyped value was made current")
+				}
+			}),
+		},
+	)
+}
+
 // AWS keeps tags of its own on some secrets, which nobody else may touch, and
 // replicas that failed are not in state.
 func TestSecretForeignTagsAndFailedReplica(t *testing.T) {

@@ -251,10 +251,10 @@ func (m secretRotationModel) checkRecords(v rotation.View, diags *diag.Diagnosti
 				key, v.Secret.ARN, tag, v.Secret.ARN, tag))
 		}
 	}
-	if v.Record == nil && len(v.Others) >= maxRotations {
+	if v.Record == nil && len(v.Others) >= rotation.MaxRecords {
 		diags.AddAttributeError(path.Root("secret_id"), "Too many rotations", fmt.Sprintf(
 			"The secret %s has %d rotations, and at most %d are possible, since each keeps a record in a tag. Let one rotation have several keys.",
-			v.Secret.ARN, len(v.Others), maxRotations))
+			v.Secret.ARN, len(v.Others), rotation.MaxRecords))
 	}
 }
 

@@ -22,10 +22,6 @@ import (
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
-// maxRotations is how many rotations a secret may have. Each keeps one record in
-// a tag, so that many tags stay free.
-const maxRotations = 15
-
 // placeholderTime stands for a time that only its length matters of.
 var placeholderTime = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 

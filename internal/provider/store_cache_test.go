@@ -64,3 +64,22 @@ func TestDescriptionsAreShared(t *testing.T) {
 		t.Errorf("a secret of another account: %v", err)
 	}
 }
+
+// It does not matter by which of its names a secret is described first.
+func TestDescriptionsAreSharedByARNFirst(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:app-AbCdEf"
+	inner := &oneSecret{name: "app", arn: arn}
+	store := cached(inner)
+	ask := func(id string, want int) {
+		t.Helper()
+		if _, err := describeKnown(t.Context(), store, id); err != nil || inner.asked != want {
+			t.Errorf("%s: %v, asked %d times, want %d", id, err, inner.asked, want)
+		}
+	}
+	ask(arn, 1)
+	ask("app", 1)
+	if err := store.Tag(t.Context(), "app", nil); err != nil {
+		t.Fatal(err)
+	}
+	ask(arn, 2)
+}
