@@ -7,6 +7,7 @@ import (
 	"context"
 	"maps"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -290,16 +291,7 @@ func (r *rotationResource) Configure(_ context.Context, req resource.ConfigureRe
 
 // named returns the keys that the configuration names, sorted.
 func (m secretRotationModel) named() []string {
-	keys := stringElements(m.Keys.Elements())
-	return sortedKeys(toSet(keys))
-}
-
-func toSet(list []string) map[string]bool {
-	set := map[string]bool{}
-	for _, element := range list {
-		set[element] = true
-	}
-	return set
+	return slices.Compact(slices.Sorted(slices.Values(stringElements(m.Keys.Elements()))))
 }
 
 // fingerprint identifies the triggers.

@@ -125,6 +125,9 @@ func (r *secretResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		}
 	}
 	r.checkKeys(ctx, config, state, &resp.Diagnostics)
+	if known && !resp.Diagnostics.HasError() && isKnown(plan.Name) {
+		r.data.secrets.planning(plan.Name.ValueString(), want.policies)
+	}
 	if known && state == nil && r.data.secrets.isReplacement(plan.Name.ValueString()) {
 		recreate(want, "").warnTargets(want, &resp.Diagnostics)
 	}

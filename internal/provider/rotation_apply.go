@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -128,6 +129,7 @@ func (r *rotationResource) Create(ctx context.Context, req resource.CreateReques
 	}
 	plan.setState(state, plan.schedule(facts.rotationDefaults), facts.Looked)
 	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, jsonString(uuid.NewString()))...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
 
@@ -269,6 +271,9 @@ func (r *rotationResource) Read(ctx context.Context, req resource.ReadRequest, r
 		facts.Problem = problems.Errors()[0].Summary() + ". " + problems.Errors()[0].Detail()
 	}
 	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
+	if self, _ := req.Private.GetKey(ctx, rotationResourceKey); self == nil {
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, jsonString(uuid.NewString()))...)
+	}
 	if failed == nil {
 		state.setState(known, state.schedule(defaults), looked)
 	}

@@ -34,7 +34,7 @@ type faultScenario struct {
 var faultScenarios = []faultScenario{
 	{"string", false, "", 8, true},
 	{"json", true, "", 9, true},
-	{"healthy", false, "/healthy", 9, false},
+	{"healthy", false, "/healthy", 8, false},
 	{"rollback", true, "/sick", 12, true},
 }
 

@@ -5,10 +5,12 @@ package provider
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
@@ -95,26 +97,140 @@ func TestRotationReplacedWithOtherKeys(t *testing.T) {
 	}
 }
 
-// Two resources for the same keys have one record, and rotate once.
-func TestTwoRotationsOfTheSameKeys(t *testing.T) {
+// A key has one rotation: two resources that name it are an error of the plan,
+// whichever of them is there already.
+func TestRotationsOverlap(t *testing.T) {
+	t.Parallel()
+	both := rotationOf("test", `keys = ["JWT", "SESSION"]`)
+	for name, test := range map[string]struct {
+		one, other string
+		want       string
+	}{
+		"same keys":      {both, rotationOf("twin", `keys = ["SESSION", "JWT"]`), `The key "JWT" of the secret`},
+		"one key":        {both, rotationOf("twin", `keys = ["SESSION"]`), `The key "SESSION" of the secret`},
+		"no keys at all": {rotationOf("test"), rotationOf("twin"), "neither names keys"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCLI(t)
+			c.apply(jsonSecret)
+			refused := func(when string) {
+				t.Helper()
+				c.fake.ResetCalls()
+				for _, result := range []tfcli.Result{c.Plan(), c.Apply("-replace=roi_secret_rotation.test"), c.Plan("-refresh=false")} {
+					if result.ExitCode != 1 || !strings.Contains(result.Message(), "another roi_secret_rotation") && !strings.Contains(result.Message(), "Another roi_secret_rotation") ||
+						!strings.Contains(result.Message(), test.want) {
+						t.Errorf("%s: exit code %d:\n%s", when, result.ExitCode, result.Message())
+					}
+				}
+				if wrote(c.fake) {
+					t.Errorf("%s: the requests were %s", when, requests(c.fake))
+				}
+			}
+			c.write(jsonSecret, test.one, test.other)
+			refused("both are new")
+			c.apply(jsonSecret, test.one)
+			c.write(jsonSecret, test.one, test.other)
+			refused("one is new")
+			if name == "one key" {
+				return // the record of the one that is removed stays, and names the key
+			}
+			// The one that takes the place of another is no second one.
+			c.apply(jsonSecret, test.other)
+			c.nothingToDo()
+			c.apply(jsonSecret, test.one, "moved {\n  from = roi_secret_rotation.twin\n  to = roi_secret_rotation.test\n}")
+			c.Apply("-replace=roi_secret_rotation.test").Require(t, 0)
+			c.nothingToDo()
+		})
+	}
+}
+
+// Rotations that exchange their keys overlap in no plan.
+func TestRotationsExchangeKeys(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
-	blocks := []string{jsonSecret, rotationOf("test", `keys = ["JWT", "SESSION"]`), rotationOf("twin", `keys = ["SESSION", "JWT"]`)}
-	c.apply(blocks...)
-	first, _, _ := c.labels("app/all")
+	c.apply(jsonSecret, rotationOf("test", `keys = ["JWT"]`), rotationOf("other"))
+	c.apply(jsonSecret, rotationOf("test"), rotationOf("other", `keys = ["JWT"]`))
 	c.nothingToDo()
-	c.Apply("-replace=roi_secret_rotation.test", "-replace=roi_secret_rotation.twin").Require(t, 0)
-	second, previous, pending := c.labels("app/all")
-	if second == first || previous != first || pending != "" || c.versions("app/all") != 2 {
-		t.Errorf("by hand: the labels are on %s, %s, %q, of %d versions", second, previous, pending, c.versions("app/all"))
+	if n := len(c.records("app/all")); n != 2 || c.versions("app/all") != 1 {
+		t.Errorf("there are %d records and %d versions", n, c.versions("app/all"))
 	}
+}
+
+// A key can be named by a rotation in the apply that adds it to the secret.
+func TestRotationOfAKeyThatIsBeingAdded(t *testing.T) {
+	t.Parallel()
+	added := strings.Replace(jsonSecret, "  keys = {\n", "  keys = {\n    EXTRA   = { category = \"jwt\", rotation_days = 30 }\n", 1)
+	for name, after := range map[string][]string{
+		"new rotation":     {jwtRotation, rotationOf("extra", `keys = ["EXTRA"]`)},
+		"rotation changed": {rotationOf("test", `keys = ["EXTRA", "JWT"]`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCLI(t)
+			c.apply(jsonSecret, jwtRotation)
+			c.advance(10 * day)
+			c.apply(append([]string{added}, after...)...)
+			c.nothingToDo()
+			if c.versions("app/all") != 2 {
+				t.Errorf("there are %d versions, want the first one and the one with the key", c.versions("app/all"))
+			}
+			c.advance(31 * day)
+			plan := c.PlanJSON()
+			address := "roi_secret_rotation.extra"
+			if name == "rotation changed" {
+				address = "roi_secret_rotation.test"
+			}
+			if change, _ := plan.Change(address); len(change.Change.Actions) != 2 {
+				t.Errorf("%s after 31 days: %v", address, change.Change.Actions)
+			}
+			// A key that nobody adds is still unknown.
+			c.write(added, rotationOf("test", `keys = ["MORE", "JWT"]`))
+			c.contains(c.Plan(), "Unknown key", `has no key "MORE"`)
+		})
+	}
+}
+
+// A key that comes to a rotation is as old as it was.
+func TestRotationIsGivenAnOldKey(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	c.apply(jsonSecret, jwtRotation)
+	c.advance(80 * day)
+	c.Apply("-replace=roi_secret_rotation.test").Require(t, 0)
+	second, _, _ := c.labels("app/all")
+	due := c.attribute("rotation_due_at")
+	c.apply(jsonSecret, rotationOf("test", `keys = ["JWT", "SESSION"]`))
 	c.nothingToDo()
-	c.advance(91 * day)
+	if got := c.attribute("rotation_due_at"); got == due || got != "2027-02-21T12:00:00Z" {
+		t.Errorf("due at %v, before %v", got, due)
+	}
+	// Already due, it is rotated in the apply that names it.
+	c.apply(jsonSecret, jwtRotation)
+	c.advance(30 * day)
+	c.write(jsonSecret, rotationOf("test", `keys = ["JWT", "SESSION"]`))
+	change, _ := c.PlanJSON().Change("roi_secret_rotation.test")
+	if !slices.Equal(change.Change.Actions, []string{"delete", "create"}) {
+		t.Errorf("planned: %v", change.Change.Actions)
+	}
 	c.Apply().Require(t, 0)
-	third, previous, pending := c.labels("app/all")
-	if third == second || previous != second || pending != "" || c.versions("app/all") != 3 || len(c.records("app/all")) != 1 {
-		t.Errorf("when due: the labels are on %s, %s, %q, of %d versions, with %d records", third, previous, pending, c.versions("app/all"), len(c.records("app/all")))
+	if current, previous, _ := c.labels("app/all"); current == second || previous != second {
+		t.Errorf("the labels are on %s and %s", current, previous)
 	}
+	c.nothingToDo()
+}
+
+// A rotation of values of which some are never generated could not rotate any.
+func TestRotationOfSuppliedAndGeneratedKeys(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	secret := strings.Replace(jsonSecret, "  static = {", "  values_wo         = { PARTNER = \"Vq7-xk2_Lm9.Tz4+Rb8=Wd3\" }\n  values_wo_version = 1\n  static = {", 1)
+	c.apply(secret)
+	c.write(secret, rotationOf("test", `keys = ["JWT", "PARTNER"]`))
+	result := c.Plan()
+	result.Require(t, 1)
+	c.contains(result, "Supplied and generated keys in one rotation", "PARTNER come from outside", "the generated ones, JWT")
+	c.apply(secret, jwtRotation, rotationOf("other", `keys = ["PARTNER"]`))
 	c.nothingToDo()
 }
 

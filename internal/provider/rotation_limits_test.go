@@ -78,26 +78,30 @@ func TestTooManyRotations(t *testing.T) {
 	c.fake.ResetCalls()
 	result := c.Plan()
 	result.Require(t, 1)
-	c.contains(result, "Too many rotations", "has 15 rotations, and at most 15 are possible", "Let one rotation have several keys.")
+	c.contains(result, "Too many rotations", "With this one the secret", "has 16 rotations, and at most 15 are possible", "Let one rotation have several keys.")
 	if wrote(c.fake) {
 		t.Errorf("the plan made the requests %s", requests(c.fake))
 	}
 
-	// Of two that are made at once, the plan of neither can know.
+	// Two that are made at once count both.
 	c.seedKeys("app/fewer", 17, 14)
-	block := func(name, key string) string {
-		return strings.Replace(rotationBlock(`secret_id = "app/fewer"`, fmt.Sprintf("keys = [%q]", key)), `"test"`, fmt.Sprintf("%q", name), 1)
+	block := func(name, id, key string) string {
+		return strings.Replace(rotationBlock(`secret_id = `+id, fmt.Sprintf("keys = [%q]", key)), `"test"`, fmt.Sprintf("%q", name), 1)
 	}
-	c.write(block("test", "K15"), block("other", "K16"))
-	result = c.Apply()
-	result.Require(t, 1)
-	c.contains(result, "has 15 rotations, and at most 15 are possible")
-	if n := len(c.records("app/fewer")); n != 15 {
-		t.Errorf("there are %d records, want 15", n)
-	}
+	c.write(block("test", `"app/fewer"`, "K15"), block("other", `"app/fewer"`, "K16"))
 	result = c.Plan()
 	result.Require(t, 1)
-	c.contains(result, "at most 15 are possible")
+	c.contains(result, "has 16 rotations, and at most 15 are possible")
+
+	// Where the plan does not know that it is the same secret, the apply stops.
+	c.write(block("test", `"app/fewer"`, "K15"), block("other", "terraform_data.id.output", "K16"), `resource "terraform_data" "id" { input = "app/fewer" }`)
+	c.Plan().Require(t, 2)
+	result = c.Apply()
+	result.Require(t, 1)
+	c.contains(result, "has 16 rotations, and at most 15 are possible")
+	if n := len(c.records("app/fewer")); n > 15 {
+		t.Errorf("there are %d records", n)
+	}
 	if c.versions("app/fewer") != 1 {
 		t.Error("something was rotated")
 	}

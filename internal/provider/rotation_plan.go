@@ -8,10 +8,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -32,6 +34,9 @@ const (
 	rotationFailedKey = "failed"
 	// The tag of the record that a create has planned to write, for the delete before it.
 	rotationTagKey = "tag"
+	// What tells the resource from others of the same keys, whose address a provider
+	// is not told. It stays the same from plan to plan.
+	rotationResourceKey = "resource"
 )
 
 // A mark tells Delete which plan it carries out: Terraform hands it the private
@@ -171,6 +176,7 @@ func (r *rotationResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		tag = rotation.TagKey(plan.named())
 	}
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationTagKey, jsonString(tag))...)
+	r.claim(ctx, plan, state == nil && before == nil, req.Private, resp)
 	switch {
 	case r.data == nil:
 	case state == nil:
@@ -186,6 +192,31 @@ func (r *rotationResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 		}
 		resp.RequiresReplace = append(resp.RequiresReplace, r.planChange(&plan, *state, facts, &resp.Diagnostics)...)
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)
+	}
+}
+
+// claim reports keys that another resource of the configuration rotates too. isNew
+// is for one that has no state, nor a leg of a replacement that was planned before.
+func (r *rotationResource) claim(ctx context.Context, plan secretRotationModel, isNew bool, private interface {
+	GetKey(context.Context, string) ([]byte, diag.Diagnostics)
+}, resp *resource.ModifyPlanResponse) {
+	self, _ := private.GetKey(ctx, rotationResourceKey)
+	if self == nil && isNew {
+		self = jsonString(uuid.NewString())
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, self)...)
+	}
+	if r.data == nil || self == nil || plan.SecretID.IsUnknown() || firstUnknown(plan.Keys, "") != "" {
+		return
+	}
+	id := plan.SecretID.ValueString()
+	key, taken := r.data.rotations.claim(id, string(self), plan.named())
+	switch {
+	case taken && key != "":
+		resp.Diagnostics.AddAttributeError(path.Root("keys"), "Key has another rotation", fmt.Sprintf(
+			"The key %q of the secret %s is in the keys of another roi_secret_rotation of this configuration too. A key can have one rotation: take it out of one of them.", key, id))
+	case taken:
+		resp.Diagnostics.AddAttributeError(path.Root("secret_id"), "Secret has another rotation", fmt.Sprintf(
+			"Another roi_secret_rotation of this configuration is for the secret %s too, and neither names keys. Remove one of them, or name the keys of each.", id))
 	}
 }
 
@@ -238,7 +269,13 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 		diags.Append(r.data.diagnose("plan the rotation of", id, err))
 		return
 	}
+	view = r.planned(view, id, r.data.Clock().Now())
 	want, defaults := r.resolve(view, plan, diags)
+	tags := slices.AppendSeq(r.data.rotations.tags(id), maps.Keys(view.Others))
+	slices.Sort(tags)
+	if count := len(slices.Compact(tags)); count > rotation.MaxRecords && len(view.Others) < rotation.MaxRecords {
+		addTooManyRotations(secret.ARN, count, diags)
+	}
 	if diags.HasError() {
 		return
 	}
@@ -256,6 +293,15 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 	case decision.Overdue:
 		warnOverdue(id, want.Schedule.Due(state.Made), defaults.Supplied, diags)
 	}
+}
+
+// planned is what a rotation will see of a secret whose roi_secret is changed in the
+// same apply: keys that are being added to it, and policies where there were none.
+func (r *rotationResource) planned(v rotation.View, id string, now time.Time) rotation.View {
+	if policies := r.data.secrets.plans(secretName(id)); policies != nil {
+		return v.WithPolicies(policies, now)
+	}
+	return v
 }
 
 // planChange plans the change of a rotation from a state, and returns the
@@ -400,9 +446,8 @@ func (r *rotationResource) planKeys(plan *secretRotationModel, state secretRotat
 	if err != nil {
 		return time.Time{} // the apply says so
 	}
-	if record, there := view.Others[rotation.TagKey(state.named())]; there && view.Record == nil {
-		view.Record = &record
-	}
+	view = r.planned(view, state.SecretID.ValueString(), facts.Looked)
+	view = view.Inherit(rotation.TagKey(state.named()))
 	delete(view.Others, rotation.TagKey(state.named()))
 	want, _ := r.resolve(view, *plan, diags)
 	made := view.State().Made

@@ -5,6 +5,7 @@ package provider
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
@@ -16,6 +17,7 @@ type rotationRun struct {
 	mu       sync.Mutex
 	busy     map[string]chan struct{}       // by name of the secret
 	replaced map[rotationID]deletedRotation // by what takes its place
+	claims   map[string]map[string][]string // keys that are planned, by name of the secret and resource
 }
 
 // deletedRotation is what a delete left behind for the other half of a replacement.
@@ -52,6 +54,42 @@ func (r *rotationRun) lock(ctx context.Context, secretID string) (func(), error)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// claim notes that a resource is planned to rotate keys of a secret, none meaning
+// those that no other resource names. It reports whether another one is planned for
+// the same, and for which key; "" is for all of them.
+func (r *rotationRun) claim(secretID, resource string, keys []string) (key string, taken bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	name := secretName(secretID)
+	if r.claims[name] == nil {
+		put(&r.claims, name, map[string][]string{})
+	}
+	r.claims[name][resource] = keys
+	for other, theirs := range r.claims[name] {
+		if other == resource {
+			continue
+		}
+		taken = taken || len(keys) == 0 && len(theirs) == 0
+		for _, key := range keys {
+			if slices.Contains(theirs, key) {
+				return key, true
+			}
+		}
+	}
+	return "", taken
+}
+
+// tags returns the tags of the rotations of a secret that are planned.
+func (r *rotationRun) tags(secretID string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var tags []string
+	for _, keys := range r.claims[secretName(secretID)] {
+		tags = append(tags, rotation.TagKey(keys))
+	}
+	return tags
 }
 
 // deleted notes that this run deleted a rotation as one half of a replacement, and

@@ -114,7 +114,26 @@ func (r *rotationResource) policies(v rotation.View, m secretRotationModel, diag
 		}
 		policies[key] = record.Policy
 	}
+	addMixed(v, policies, diags)
 	return policies
+}
+
+// addMixed reports a rotation of values of which only some are generated: it could
+// never rotate any.
+func addMixed(v rotation.View, policies map[string]policy.Policy, diags *diag.Diagnostics) {
+	var generated, supplied []string
+	for _, key := range slices.Sorted(maps.Keys(policies)) {
+		if policies[key].Supplied {
+			supplied = append(supplied, key)
+		} else {
+			generated = append(generated, key)
+		}
+	}
+	if len(generated) > 0 && len(supplied) > 0 {
+		diags.AddAttributeError(path.Root("keys"), "Supplied and generated keys in one rotation", fmt.Sprintf(
+			"Of the keys of the secret %s that this rotation names, %s come from outside and are never made up, so that the generated ones, %s, could not be rotated with them. "+
+				"Give each kind a roi_secret_rotation of its own.", v.Secret.ARN, strings.Join(supplied, ", "), strings.Join(generated, ", ")))
+	}
 }
 
 // ownPolicies is for a secret that was made by other means.
@@ -247,15 +266,20 @@ func (m secretRotationModel) checkRecords(v rotation.View, diags *diag.Diagnosti
 		if tag := v.NamedBy(key); tag != "" && tag != v.AskedBefore() {
 			diags.AddAttributeError(path.Root("keys"), "Key has another rotation", fmt.Sprintf(
 				"The key %q of the secret %s is named by another rotation, whose record is the tag %q. A key can have one rotation. "+
+					"If this one replaces it with create_before_destroy, change the keys in an apply of their own first. "+
 					"If that one is gone for good, remove the tag:\n\n  aws secretsmanager untag-resource --secret-id %s --tag-keys %s",
 				key, v.Secret.ARN, tag, v.Secret.ARN, tag))
 		}
 	}
 	if v.Record == nil && len(v.Others) >= rotation.MaxRecords {
-		diags.AddAttributeError(path.Root("secret_id"), "Too many rotations", fmt.Sprintf(
-			"The secret %s has %d rotations, and at most %d are possible, since each keeps a record in a tag. Let one rotation have several keys.",
-			v.Secret.ARN, len(v.Others), rotation.MaxRecords))
+		addTooManyRotations(v.Secret.ARN, len(v.Others)+1, diags)
 	}
+}
+
+func addTooManyRotations(id string, count int, diags *diag.Diagnostics) {
+	diags.AddAttributeError(path.Root("secret_id"), "Too many rotations", fmt.Sprintf(
+		"With this one the secret %s has %d rotations, and at most %d are possible, since each keeps a record in a tag. Let one rotation have several keys.",
+		id, count, rotation.MaxRecords))
 }
 
 // checkSuffix reports a name for previous values that is taken.

@@ -3,7 +3,11 @@
 
 package provider
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
+)
 
 // secretRun remembers what this run of the provider did to secrets. Terraform
 // does not tell a resource whether its create or delete is one half of a
@@ -11,9 +15,25 @@ import "sync"
 // The zero value is ready.
 type secretRun struct {
 	mu       sync.Mutex
-	replaces map[string]string // name → ARN that its planned replacement stands for
-	gone     map[string]string // name → ARN that this run deleted
-	took     map[string]bool   // ARN of a secret that a create of this run made or took over
+	planned  map[string]map[string]policy.Policy // name → policies that are planned, by key
+	replaces map[string]string                   // name → ARN that its planned replacement stands for
+	gone     map[string]string                   // name → ARN that this run deleted
+	took     map[string]bool                     // ARN of a secret that a create of this run made or took over
+}
+
+// planning notes which policies a secret will record.
+func (s *secretRun) planning(name string, policies map[string]policy.Policy) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	put(&s.planned, name, policies)
+}
+
+// plans returns the policies that a secret will record when this run is done, or nil
+// when it is not planned here.
+func (s *secretRun) plans(name string) map[string]policy.Policy {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.planned[name]
 }
 
 // replacing notes that the secret is planned to be replaced under the same name.

@@ -53,7 +53,7 @@ func asking(v View, version string, at time.Time, triggers string) (Record, bool
 		// Made elsewhere: what the record says of the value before is history.
 		r.Current, r.At, r.Previous, r.Grace = version, at, "", nil
 	}
-	r.Phase, r.Base = Asked, v.Current()
+	r.Phase, r.Base, r.Oldest = Asked, v.Current(), time.Time{}
 	return r, true
 }
 

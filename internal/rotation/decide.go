@@ -80,7 +80,7 @@ func decide(v View, want Want, made, now time.Time) (Decision, error) {
 		interrupted := "an earlier rotation of it was interrupted"
 		switch {
 		case r.Phase == Failed:
-			return Decision{Action: Rotate, Reason: "an earlier rotation of it failed its health check and was rolled back"}, nil
+			return Decision{Action: Rotate, Reason: "an earlier rotation of it failed its health check or was given up"}, nil
 		case r.Phase != Settled && current == next:
 			return Decision{Action: Finish, Reason: interrupted}, nil
 		case r.Phase != Settled && v.Pending() == next && current == r.Base:
@@ -149,6 +149,9 @@ func adopted(v View, want Want, version string, at time.Time) Record {
 		if ok && previous != "" {
 			r.Previous, r.Grace = previous, new(want.Grace)
 		}
+	}
+	if v.Record != nil && r.At.Equal(v.Record.At) {
+		r.Oldest = v.Record.Oldest
 	}
 	r.Days, r.Triggers = want.Days, want.Triggers
 	return r

@@ -54,10 +54,9 @@ func Decode(text string) (Record, error) {
 func (r *Record) set(name, value string) (err error) {
 	switch name {
 	case "at":
-		r.At, err = time.Parse(recordTime, value)
-		if err != nil || r.At.Format(recordTime) != value {
-			return fmt.Errorf("%q is not a time such as %s", value, recordTime)
-		}
+		r.At, err = decodeTime(value)
+	case "oldest":
+		r.Oldest, err = decodeTime(value)
 	case "cur":
 		r.Current, err = decodeID(value)
 	case "prev":
@@ -100,6 +99,14 @@ func (r *Record) set(name, value string) (err error) {
 		return fmt.Errorf("%q is not a part of a record", name)
 	}
 	return err
+}
+
+func decodeTime(text string) (time.Time, error) {
+	t, err := time.Parse(recordTime, text)
+	if err != nil || t.IsZero() || t.Format(recordTime) != text {
+		return time.Time{}, fmt.Errorf("%q is not a time such as %s", text, recordTime)
+	}
+	return t, nil
 }
 
 func decodeID(text string) (string, error) {

@@ -321,6 +321,7 @@ func TestReplacementBudget(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, test.categories)
+			w.check = func(context.Context) error { return nil }
 			o := options{keys: test.keys, want: ninetyDays()}
 			before := w.mustCreate(o)
 			w.calls()

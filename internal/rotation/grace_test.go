@@ -180,7 +180,15 @@ func (w *world) regenerate(key string) string {
 // What other processes do with the same attempt while health is checked decides.
 func TestAttemptEndsDuringCheck(t *testing.T) {
 	t.Parallel()
-	for name, healthy := range map[string]bool{"settled, then found sick": false, "rolled back, then found healthy": true} {
+	for name, test := range map[string]struct {
+		healthy  bool
+		stripped bool // an earlier run of the attempt was killed after it took AWSPENDING away
+	}{
+		"settled, then found sick":                            {},
+		"rolled back, then found healthy":                     {healthy: true},
+		"rolled back, then found healthy by one that resumed": {healthy: true, stripped: true},
+	} {
+		healthy := test.healthy
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, map[string]string{"": "jwt"})
@@ -193,6 +201,13 @@ func TestAttemptEndsDuringCheck(t *testing.T) {
 					return nil
 				}
 				theirs = w.view().Current()
+				if test.stripped {
+					test.stripped, theirs = false, ""
+					w.calls()
+					w.store.at, w.store.after = 1, true
+					return nil
+				}
+				w.store.at = 0
 				other := w.rotator()
 				if other.Check = nil; healthy {
 					other.Check = sick
@@ -205,6 +220,11 @@ func TestAttemptEndsDuringCheck(t *testing.T) {
 					return nil
 				}
 				return sick(ctx)
+			}
+			if test.stripped {
+				if _, err := w.create(o); err == nil || w.view().Pending() != "" {
+					t.Fatalf("AWSPENDING is on %q: %v", w.view().Pending(), err)
+				}
 			}
 			out := w.mustCreate(o)
 			if (out.Version == theirs) == healthy || w.view().Record.Current != out.Version {

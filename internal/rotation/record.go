@@ -49,6 +49,9 @@ type Record struct {
 
 	Current string    // the version in which the value last changed
 	At      time.Time // when that was, to the second
+	// Oldest, unless zero, is when the oldest of the values was made, before At: that
+	// of a key which the rotation did not have when Current was made. While Settled.
+	Oldest time.Time
 
 	// Previous is the version with the value before it, while Settled or Asked.
 	// After that it is the version that had AWSPREVIOUS when the rotation began,
@@ -197,8 +200,10 @@ func (r Record) check() error {
 		return fmt.Errorf("a grace period needs a previous version and cannot be negative")
 	case r.Attempt < 0 || r.Days < 0:
 		return fmt.Errorf("a record has no negative numbers")
-	case r.At.UTC().Year() < 1 || r.At.UTC().Year() > 9999:
+	case r.At.UTC().Year() < 1 || r.At.UTC().Year() > 9999 || r.Oldest.UTC().Year() < 1 || r.Oldest.UTC().Year() > 9999:
 		return fmt.Errorf("a year has four digits")
+	case !r.Oldest.IsZero() && (r.Phase != Settled || !r.Oldest.Before(r.At)):
+		return fmt.Errorf("the oldest value is not older than the last change, or that is not settled")
 	}
 	return nil
 }
@@ -215,6 +220,7 @@ func (r Record) encode(id func(string) string) string {
 		add(r.Grace.Never, "grace=never")
 		add(!r.Grace.Never, "grace="+strconv.FormatInt(int64(r.Grace.Period/time.Second), 10)+"s")
 	}
+	add(!r.Oldest.IsZero(), "oldest="+r.Oldest.UTC().Format(recordTime))
 	add(r.Phase != Settled, string(r.Phase))
 	add(r.Base != "", "base="+id(r.Base))
 	add(r.Pending, "pending")

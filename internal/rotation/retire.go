@@ -5,6 +5,7 @@ package rotation
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -73,19 +74,15 @@ func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error)
 		return v, nil
 	}
 	if v.Record == nil {
-		if earlier.Phase == Begun || earlier.Phase == Failed {
-			earlier.Phase, earlier.Base, earlier.Pending = Asked, v.Current(), false
-		}
-		earlier.Keys, earlier.Hashes = v.Keys, nil
-		if err := r.record(ctx, v, earlier); err != nil {
+		v = v.Inherit(tag)
+		if err := r.record(ctx, v, *v.Record); err != nil {
 			return v, err
 		}
-		text, err := earlier.Encode()
+		text, err := v.Record.Encode()
 		if err != nil {
 			return v, err
 		}
 		v.Secret.Tags[v.Tag] = text
-		v.Record = &earlier
 	} else if tag != RecordTag && v.Tag != RecordTag && !slices.ContainsFunc(v.Keys, earlier.Names) {
 		return v, nil
 	}
@@ -95,6 +92,41 @@ func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error)
 	}
 	delete(v.Others, tag)
 	return v, nil
+}
+
+// Inherit returns the View as it is when this rotation, which has no record, has
+// taken over the one in another tag. Keys that are new to it keep their age. An
+// attempt that was made for the earlier keys has failed.
+func (v View) Inherit(tag string) View {
+	record, ok := v.Others[tag]
+	if !ok || v.Record != nil {
+		return v
+	}
+	var added []string
+	for _, key := range v.Concerned() {
+		if had := record.Names(key) || tag == RecordTag && v.unnamed(key); !had {
+			added = append(added, key)
+		}
+	}
+	v.Others = maps.Clone(v.Others)
+	delete(v.Others, tag)
+	v.Record = &record
+	record.Keys, record.Hashes = v.Keys, nil
+	switch record.Phase {
+	case Begun, Failed:
+		record.Phase, record.Base, record.Pending = Failed, v.Current(), false
+	case Settled:
+		oldest := record.At
+		if !record.Oldest.IsZero() {
+			oldest = record.Oldest
+		}
+		for _, key := range added {
+			if made := v.Policies[key].MadeAt; !made.IsZero() && made.Before(oldest) {
+				record.Oldest, oldest = made, made
+			}
+		}
+	}
+	return v
 }
 
 // retire takes the previous values of keys out of the value when the grace period

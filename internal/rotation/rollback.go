@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -47,7 +48,9 @@ func (a *attempt) rollBack(ctx context.Context, cause error) error {
 		return rolledBack
 	}
 	rolledBack.Steps = append(rolledBack.Steps, "version "+a.next+" is marked as failed")
-	done, err := a.restore(ctx, a.arn, a.intent, a.next, a.next, a.previous(), a.next)
+	now := a.view
+	now.Secret.Labels = map[string][]string{a.next: {secretstore.Current, secretstore.Pending}, a.previous(): {secretstore.Previous}}
+	done, err := a.restore(ctx, now, a.view.Tag, a.intent)
 	rolledBack.Steps = append(rolledBack.Steps, done...)
 	rolledBack.Left = err
 	return rolledBack
@@ -66,7 +69,7 @@ func finishRollbacks(ctx context.Context, r Rotator, v View) (done bool, err err
 		if record.Phase != Failed || v.Current() != next && v.Previous() != next && v.Pending() != next {
 			continue
 		}
-		if _, err := r.restore(ctx, v.Secret.ARN, record, next, v.Current(), v.Previous(), v.Pending()); err != nil {
+		if _, err := r.restore(ctx, v, tag, record); err != nil {
 			return false, err
 		}
 		done = true
@@ -98,47 +101,62 @@ func Free(ctx context.Context, store secretstore.Store, secret secretstore.Secre
 	return secret, nil
 }
 
-// restore puts every label back that was moved since the intent was written.
-// current, previous and pending are where they are now.
-func (r Rotator) restore(ctx context.Context, arn string, intent Record, next, current, previous, pending string) (done []string, err error) {
-	move := func(label, to string) error {
-		r.step(ctx, "put "+label+" back", to)
-		err := r.Store.MoveLabel(ctx, arn, label, next, to)
-		switch {
-		case errors.Is(err, secretstore.ErrConflict):
-			return nil // another process has put it back, or moved it on
-		case err != nil:
-			return err
-		case to == "":
-			done = append(done, label+" is taken from "+next)
-		default:
-			done = append(done, label+" is on "+to+" again")
+// restore puts every label back that was moved since the intent in a tag was
+// written. AWSPENDING goes first: a process that is about to record the same attempt
+// as done takes it from the version to see that nobody else has.
+func (r Rotator) restore(ctx context.Context, v View, tag string, intent Record) (done []string, err error) {
+	next, previous := v.next(tag, intent), v.Previous()
+	move := func(label string, to ...string) error {
+		for i, version := range to {
+			r.step(ctx, "put "+label+" back", version)
+			err := r.Store.MoveLabel(ctx, v.Secret.ARN, label, next, version)
+			switch {
+			case errors.Is(err, secretstore.ErrNotFound) && i < len(to)-1:
+				continue // the store has dropped that version since, or never had it
+			case errors.Is(err, secretstore.ErrConflict):
+				return nil // another process has put it back, or moved it on
+			case err != nil:
+				return err
+			case version == "":
+				done = append(done, label+" is taken from "+next)
+			default:
+				done = append(done, label+" is on "+version+" again")
+			}
+			return nil
 		}
 		return nil
 	}
-	if current == next {
+	if v.Pending() == next {
+		if err := move(secretstore.Pending, v.pendingBefore(tag, intent)...); err != nil {
+			return done, err
+		}
+	}
+	if v.Current() == next {
 		if err := move(secretstore.Current, intent.Base); err != nil {
 			return done, err
 		}
 		previous = next // the store puts it on the version that Current left
 	}
 	if previous == next {
-		err := move(secretstore.Previous, intent.Previous)
-		if errors.Is(err, secretstore.ErrNotFound) {
-			err = move(secretstore.Previous, "") // the store has dropped that version since
-		}
-		if err != nil {
-			return done, err
-		}
-	}
-	if pending == next {
-		to := ""
-		if intent.Pending {
-			to = intent.Base
-		}
-		if err := move(secretstore.Pending, to); err != nil {
+		if err := move(secretstore.Previous, intent.Previous, ""); err != nil {
 			return done, err
 		}
 	}
 	return done, nil
+}
+
+// pendingBefore returns the versions that may have had AWSPENDING when an attempt
+// began, the likeliest first, and "" for none: that of another rotation from the same
+// base, which was interrupted and still has to be finished.
+func (v View) pendingBefore(tag string, intent Record) []string {
+	if intent.Pending {
+		return []string{intent.Base}
+	}
+	var versions []string
+	for _, other := range slices.Sorted(maps.Keys(v.Others)) {
+		if r := v.Others[other]; other != tag && r.Phase == Begun && r.Base == intent.Base {
+			versions = append(versions, v.next(other, r))
+		}
+	}
+	return append(versions, "")
 }

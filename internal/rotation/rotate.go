@@ -186,12 +186,6 @@ func (r Rotator) adopt(ctx context.Context, v View, plan Plan, out *Outcome) (Vi
 	if err := r.record(ctx, v, record); err != nil {
 		return v, err
 	}
-	ours := v.Record != nil && v.Record.Grace != nil && v.Record.Current == v.Current()
-	if ours && v.Pending() == v.Current() {
-		if err := r.strip(ctx, v.Secret.ARN, v.Current()); err != nil {
-			return v, err
-		}
-	}
 	if out.Previous != "" {
 		out.Grace = plan.Grace
 	}
@@ -210,10 +204,6 @@ func (r Rotator) record(ctx context.Context, v View, record Record) error {
 	}
 	r.step(ctx, "record "+string(record.Phase), record.Current)
 	return r.Store.Tag(ctx, v.Secret.ARN, map[string]string{v.Tag: text})
-}
-
-func (r Rotator) strip(ctx context.Context, arn, version string) error {
-	return r.take(ctx, arn, secretstore.Pending, version)
 }
 
 // take moves a label away from a version. That somebody else has taken it already
@@ -407,29 +397,48 @@ func (a *attempt) check(ctx context.Context) error {
 		defer cancel()
 		ctx, unhealthy = late, fmt.Errorf("it was not healthy when the time for the rotation was over: %w", unhealthy)
 	}
-	// Another process may have come to the end of the same attempt meanwhile.
-	over, err := a.over(ctx)
-	switch {
-	case over:
-		return errAgain
-	case unhealthy != nil:
-		return a.rollBack(ctx, unhealthy)
+	if unhealthy == nil {
+		return nil
 	}
-	return err
+	if err := a.stillOurs(ctx); errors.Is(err, errAgain) {
+		return err
+	}
+	return a.rollBack(ctx, unhealthy)
 }
 
-// over reports whether the record no longer tells of this attempt, or calls it
-// failed.
-func (a *attempt) over(ctx context.Context) (bool, error) {
+// stillOurs looks at the secret again, and returns errAgain if another process has
+// come to the end of the same attempt meanwhile.
+func (a *attempt) stillOurs(ctx context.Context) error {
 	secret, err := a.Store.Describe(ctx, a.arn)
 	if err != nil {
-		return false, err
+		return err
 	}
 	record, err := Decode(secret.Tags[a.view.Tag])
 	if err != nil {
-		return false, nil //nolint:nilerr // one that is missing or damaged is written anew
+		return nil //nolint:nilerr // one that is missing or damaged is written anew
 	}
-	return record.Phase == Failed || a.view.next(a.view.Tag, record) != a.next, nil
+	if record.Phase == Failed || a.view.next(a.view.Tag, record) != a.next {
+		return errAgain
+	}
+	return nil
+}
+
+// strip takes AWSPENDING away from the new version. That nobody else has taken it
+// tells that no other process has finished or rolled back the same attempt while
+// health was checked; where an earlier run has taken it already, the secret tells.
+func (a *attempt) strip(ctx context.Context, action Action) error {
+	if action == Finish && a.view.Pending() != a.next {
+		if a.Check == nil {
+			return nil
+		}
+		return a.stillOurs(ctx)
+	}
+	a.step(ctx, "take "+secretstore.Pending+" away", a.next)
+	err := a.Store.MoveLabel(ctx, a.arn, secretstore.Pending, a.next, "")
+	if errors.Is(err, secretstore.ErrConflict) {
+		return errAgain
+	}
+	return err
 }
 
 // keepEarlier labels the version that was left, when it holds what stored data
@@ -449,13 +458,13 @@ func (a *attempt) finish(ctx context.Context, out *Outcome) error {
 			return err
 		}
 	}
+	if err := a.strip(ctx, out.Action); err != nil {
+		return err
+	}
 	previous := a.previous()
 	record := a.intent.finished(a.next, previous, a.made, a.plan.Grace, a.plan.suffix())
 	record.Keys = a.intent.Keys
 	if err := a.record(ctx, a.view, record); err != nil {
-		return err
-	}
-	if err := a.strip(ctx, a.arn, a.next); err != nil {
 		return err
 	}
 	done := State{ARN: a.arn, Version: a.next, Changed: record.At, Made: record.At, Previous: previous, Grace: a.plan.Grace}

@@ -37,11 +37,9 @@ type View struct {
 // Look makes a View of a description for a rotation of keys, none meaning the
 // whole secret. The error is for records that a newer version wrote.
 func Look(secret secretstore.Secret, keys []string) (View, error) {
-	v := View{Secret: secret, Tag: TagKey(keys), Keys: slices.Sorted(slices.Values(keys)), JSON: len(keys) > 0}
+	v := View{Secret: secret, Tag: TagKey(keys), Keys: slices.Sorted(slices.Values(keys))}
 	v.Policies, v.PolicyError = policy.DecodeRecords(secret.Tags)
-	if _, whole := v.Policies[""]; !whole && len(v.Policies) > 0 {
-		v.JSON = true
-	}
+	v.JSON = v.isJSON()
 	v.Others, v.Unreadable = DecodeAll(secret.Tags)
 	if record, ok := v.Others[v.Tag]; ok {
 		v.Record = &record
@@ -50,6 +48,26 @@ func Look(secret secretstore.Secret, keys []string) (View, error) {
 		return v, fmt.Errorf("the record of a rotation of the secret %q cannot be read: %w", secret.ARN, v.Unreadable)
 	}
 	return v, nil
+}
+
+func (v View) isJSON() bool {
+	_, whole := v.Policies[""]
+	return len(v.Keys) > 0 || !whole && len(v.Policies) > 0
+}
+
+// WithPolicies returns the View as it is when the secret records these policies, by
+// key. Values that are yet to be made are made now.
+func (v View) WithPolicies(policies map[string]policy.Policy, now time.Time) View {
+	records := map[string]policy.Record{}
+	for key, p := range policies {
+		records[key] = policy.Record{Policy: p, MadeAt: now}
+		if there, ok := v.Policies[key]; ok {
+			records[key] = policy.Record{Policy: p, MadeAt: there.MadeAt}
+		}
+	}
+	v.Policies, v.PolicyError = records, nil
+	v.JSON = v.isJSON()
+	return v
 }
 
 // Current, Previous and Pending are the ids of the versions that have those
@@ -100,13 +118,20 @@ func (v View) Concerned() []string {
 		return v.Keys
 	}
 	var keys []string
-	for key, record := range v.Policies {
-		if !record.Policy.Supplied && !record.Policy.GraceNeverEnds && v.NamedBy(key) == "" {
+	for key := range v.Policies {
+		if v.unnamed(key) {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// unnamed reports whether a key belongs to the rotation of the whole secret: it is
+// generated, and no other rotation names it.
+func (v View) unnamed(key string) bool {
+	record, there := v.Policies[key]
+	return there && !record.Policy.Supplied && !record.Policy.GraceNeverEnds && v.NamedBy(key) == ""
 }
 
 // NamedBy returns the tag of another rotation that names a key, or "".
@@ -146,6 +171,8 @@ func (v View) State() State {
 		s.Made, s.Changed = first, last
 	case s.Previous == "" || first.After(s.Made):
 		s.Made = first // none of the values came from a rotation, or all are newer
+	case !v.Record.Oldest.IsZero() && s.Version == v.Record.Current:
+		s.Made = v.Record.Oldest
 	}
 	if last.After(s.Changed) {
 		// roi_secret made a value anew, and recorded that. In which version is not
