@@ -234,6 +234,45 @@ func TestRotationOfSuppliedAndGeneratedKeys(t *testing.T) {
 	c.nothingToDo()
 }
 
+// An apply that breaks off between writing the record of the new keys and removing
+// that of the earlier ones is finished by the next.
+func TestRotationKeysChangeInterrupted(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		after   string // the keys
+		command []string
+		rotates bool
+	}{
+		"in place":             {`keys = ["JWT", "SESSION"]`, nil, false},
+		"in place, to all":     {"", nil, false},
+		"replaced by hand":     {`keys = ["JWT", "SESSION"]`, []string{"-replace=roi_secret_rotation.test"}, true},
+		"all replaced by hand": {"", []string{"-replace=roi_secret_rotation.test"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCLI(t)
+			c.apply(jsonSecret, jwtRotation)
+			first, _, _ := c.labels("app/all")
+			c.advance(time.Hour)
+			c.write(jsonSecret, rotationOf("test", test.after))
+			c.fake.Inject(awsfake.Fault{Kind: awsfake.AccessDenied, Op: "UntagResource"})
+			c.Apply(test.command...).Require(t, 1)
+			if n := len(c.records("app/all")); n != 2 {
+				t.Fatalf("there are %d records, want the new one and the one before", n)
+			}
+			c.Apply().Require(t, 0)
+			current, previous, pending := c.labels("app/all")
+			if rotated := current != first && previous == first && c.versions("app/all") == 2; rotated != test.rotates || pending != "" {
+				t.Errorf("the labels are on %s, %q, %q, of %d versions", current, previous, pending, c.versions("app/all"))
+			}
+			if n := len(c.records("app/all")); n != 1 {
+				t.Errorf("there are %d records, want 1", n)
+			}
+			c.nothingToDo()
+		})
+	}
+}
+
 // A key that roi_secret makes anew is a rotation of it: the dates follow, and
 // nothing is rotated because of that.
 func TestRotationFollowsTightenedPolicy(t *testing.T) {

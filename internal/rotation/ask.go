@@ -57,12 +57,12 @@ func asking(v View, version string, at time.Time, triggers string) (Record, bool
 	return r, true
 }
 
-// AskedBefore returns the tag of a record that asks for a rotation of a key of this
-// rotation, which has no record yet, or "": half of a replacement was done that
-// changes the keys.
+// AskedBefore returns the tag of a record of other keys that this rotation has to
+// take over, or "": half of a replacement was done that changes the keys, so that the
+// record there asks for a rotation of one of them, or was taken over already.
 func (v View) AskedBefore() string {
 	if v.Record != nil {
-		return ""
+		return v.Leftover()
 	}
 	for _, key := range v.Keys {
 		tag := v.NamedBy(key)

@@ -83,6 +83,11 @@ func (r *Record) set(name, value string) (err error) {
 			return fmt.Errorf("%q is not a fingerprint", value)
 		}
 		r.Triggers = value
+	case "from":
+		if len(value) != hashLength || strings.ContainsFunc(value, func(c rune) bool { return !isKeyRune(c) || c == '.' }) {
+			return fmt.Errorf("%q is not the hash of a tag", value)
+		}
+		r.From = value
 	case "keys":
 		r.Keys = strings.Split(value, "+")
 		if !slices.IsSorted(r.Keys) || r.Hashes != nil {

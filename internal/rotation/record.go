@@ -70,6 +70,10 @@ type Record struct {
 
 	Days     int    // rotation interval, 0: by the policy
 	Triggers string // Fingerprint of the triggers
+
+	// From, unless empty, is the hash of the tag that the record was in when the
+	// rotation had other keys, and from which it may not be removed yet.
+	From string
 }
 
 const (
@@ -119,18 +123,24 @@ func (r Record) GraceRunning(now time.Time) bool {
 	return r.Previous != "" && r.Grace != nil && !r.Grace.Over(r.At, now)
 }
 
-func hashOf(key string) string {
-	sum := sha256.Sum256([]byte(key))
+// hashOf shortens the name of a key, or of a tag.
+func hashOf(name string) string {
+	sum := sha256.Sum256([]byte(name))
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:hashLength]
 }
 
 // CheckKeys says whether a rotation of these keys can be recorded in every phase.
 func CheckKeys(keys []string) error {
 	id := func(s string) string { return secretstore.DeriveVersionID(s) }
-	_, err := Record{
+	longest := Record{
 		Keys: keys, Current: id("current"), At: time.Unix(0, 0), Previous: id("previous"), Grace: &Grace{Period: MaxDays * Day},
 		Phase: Begun, Base: id("base"), Pending: true, Attempt: 99, Days: MaxDays, Triggers: Fingerprint(map[string]string{"": ""}),
-	}.Encode()
+	}
+	_, err := longest.Encode()
+	longest.Phase, longest.Pending, longest.From = Asked, false, hashOf("")
+	if err == nil {
+		_, err = longest.Encode()
+	}
 	return err
 }
 
@@ -228,6 +238,7 @@ func (r Record) encode(id func(string) string) string {
 	add(r.Suffix != "", "suffix="+r.Suffix)
 	add(r.Days > 0, "days="+strconv.Itoa(r.Days))
 	add(r.Triggers != "", "trig="+r.Triggers)
+	add(r.From != "", "from="+r.From)
 	return strings.Join(words, " ")
 }
 

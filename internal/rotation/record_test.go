@@ -83,6 +83,9 @@ func drawRecord(t *rapid.T) rotation.Record {
 	} else if rapid.Bool().Draw(t, "oldest") {
 		r.Oldest = r.At.Add(-time.Duration(rapid.IntRange(1, 1_000_000).Draw(t, "older")) * time.Second)
 	}
+	if r.Phase != rotation.Begun && !r.Pending && rapid.Bool().Draw(t, "taken over") {
+		r.From = "a-_dE"
+	}
 	return r
 }
 
@@ -160,7 +163,7 @@ func TestMalformedRecords(t *testing.T) {
 		"v1 at=20261123T144303Z cur=one keys=", "v1 at=20261123T144303Z cur=one keys=B+A", "v1 at=20261123T144303Z cur=one hash=abc",
 		"v1 at=20261123T144303Z cur=one keys=A hash=abcde", "v1 at=20261123T144303Z cur=one more=1", "v1 at=20261123T144303Z  cur=one",
 		"v1 at=20261123T144303Z cur=one oldest=20261123T144303Z", "v1 at=20261123T144303Z cur=one oldest=20261122T144303Z begun base=one",
-		"v1 at=20261123T144303Z cur=one oldest=00010101T000000Z",
+		"v1 at=20261123T144303Z cur=one oldest=00010101T000000Z", "v1 at=20261123T144303Z cur=one from=abc", "v1 at=20261123T144303Z cur=one from=ab.de",
 	} {
 		if record, err := rotation.Decode(text); err == nil {
 			t.Errorf("%q is read as %+v", text, record)
@@ -177,7 +180,7 @@ func TestMalformedRecords(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	f.Add("v1 at=20261123T144303Z cur=two prev=one grace=3600s failed base=two pending try=2 days=30 trig=9f86d081 keys=A+B")
-	f.Add("v1 at=20261123T144303Z cur=two oldest=20260123T144303Z keys=A+B")
+	f.Add("v1 at=20261123T144303Z cur=two oldest=20260123T144303Z from=a-_dE keys=A+B")
 	f.Add("v1 at=20261123T144303Z cur=dHdvdHdvdHdvdHdvdHdvdA hash=abcdefghij")
 	f.Fuzz(func(t *testing.T, text string) {
 		record, err := rotation.Decode(text)

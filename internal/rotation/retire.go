@@ -6,7 +6,6 @@ package rotation
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -67,8 +66,11 @@ func (r Rotator) Update(ctx context.Context, id string, keys, before []string, r
 // TakeOver makes the record in another tag, of the keys that this rotation had
 // before, its record. One of an attempt whose version has a label stays where it
 // is, since the id of that version tells the tag. Where this rotation has a record,
-// only a leftover goes: that of keys which no two rotations can name.
+// only what an interrupted TakeOver has left of it goes.
 func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error) {
+	if v.Record != nil {
+		tag = v.Leftover()
+	}
 	earlier, ok := v.Others[tag]
 	if !ok || len(v.Secret.Labels[v.next(tag, earlier)]) > 0 {
 		return v, nil
@@ -83,15 +85,28 @@ func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error)
 			return v, err
 		}
 		v.Secret.Tags[v.Tag] = text
-	} else if tag != RecordTag && v.Tag != RecordTag && !slices.ContainsFunc(v.Keys, earlier.Names) {
-		return v, nil
 	}
 	r.step(ctx, "remove the record of other keys", earlier.Current)
 	if err := r.Store.Untag(ctx, v.Secret.ARN, []string{tag}); err != nil {
 		return v, err
 	}
+	v.Others = maps.Clone(v.Others)
 	delete(v.Others, tag)
 	return v, nil
+}
+
+// Leftover returns the tag of other keys from which the record of this rotation was
+// taken over and not yet removed, or "".
+func (v View) Leftover() string {
+	if v.Record == nil || v.Record.From == "" {
+		return ""
+	}
+	for tag := range v.Others {
+		if hashOf(tag) == v.Record.From {
+			return tag
+		}
+	}
+	return ""
 }
 
 // Inherit returns the View as it is when this rotation, which has no record, has
@@ -111,7 +126,7 @@ func (v View) Inherit(tag string) View {
 	v.Others = maps.Clone(v.Others)
 	delete(v.Others, tag)
 	v.Record = &record
-	record.Keys, record.Hashes = v.Keys, nil
+	record.Keys, record.Hashes, record.From = v.Keys, nil, hashOf(tag)
 	switch record.Phase {
 	case Begun, Failed:
 		record.Phase, record.Base, record.Pending = Failed, v.Current(), false
