@@ -6,6 +6,7 @@ package awsfake
 import (
 	"cmp"
 	"encoding/base64"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -124,8 +125,18 @@ func (f filter) check() error {
 	if n := len(f.Values); n < 1 || n > 10 {
 		return invalidParameter("A filter must have 1 to 10 values.")
 	}
+	for _, value := range f.Values {
+		if !filterValue.MatchString(value) {
+			return validation("1 validation error detected: Value at 'filters.values' failed to satisfy constraint: Member must satisfy regular expression pattern: %s", filterValue)
+		}
+	}
 	return nil
 }
+
+// filterValue is the pattern of a filter's values, which a name or a tag of
+// letters outside ASCII does not match.
+// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
+var filterValue = regexp.MustCompile(`^!?[a-zA-Z0-9 :_@/+=.!-]{0,512}$`)
 
 // matches: all filters have to match, of one filter any value. Service model,
 // Filter: prefix match, case-sensitive but for description and all; "You can

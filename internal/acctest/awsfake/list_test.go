@@ -77,6 +77,16 @@ func TestListRules(t *testing.T) {
 			_, err := f.sm.ListSecrets(f.Context(), in)
 			f.fails(err, "ValidationException", "filters.key")
 		}},
+		{"a filter takes no letters outside ASCII", serviceModel, nil, func(f fixture) {
+			f.s.Seed(Seed{Name: "a", Tags: map[string]string{"größe": "x"}})
+			in := &secretsmanager.ListSecretsInput{}
+			where("tag-key", "gr")(in)
+			_, err := f.sm.ListSecrets(f.Context(), in)
+			f.ok(err)
+			where("tag-value", "größe")(in)
+			_, err = f.sm.ListSecrets(f.Context(), in)
+			f.fails(err, "ValidationException", "filters.values")
+		}},
 		{"secrets in their recovery window only when asked for", serviceModel, nil, func(f fixture) {
 			f.create("app", "a")
 			f.ok(f.delete("app"))

@@ -126,6 +126,7 @@ func Run(t *testing.T, newFixture func(t *testing.T) Fixture) {
 		{"MoveLabel", labelTests},
 		{"Metadata", metadataTests},
 		{"Delete", deleteTests},
+		{"List", listTests},
 		{"Unknown", unknownTests},
 		{"Race", raceTests},
 	}
