@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func (p *Process) Wait() Result {
 		p.t.Errorf("%s did not end within %s", p.name, commandTimeout)
 	}
 	return Result{
-		Command:  strings.Join(append([]string{"terraform"}, p.cmd.Args[1:]...), " "),
+		Command:  strings.Join(append([]string{filepath.Base(p.cmd.Path)}, p.cmd.Args[1:]...), " "),
 		ExitCode: p.cmd.ProcessState.ExitCode(),
 		Stdout:   p.stdout.String(),
 		Stderr:   p.stderr.String(),

@@ -256,15 +256,29 @@ func (w *Workspace) Run(args ...string) Result {
 	return w.Start(args...).Wait()
 }
 
+// Shell runs a script with bash in Dir, as a user would type it: it stops at the
+// first command that fails, and terraform is the one that is tested.
+func (w *Workspace) Shell(script string) Result {
+	w.t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	path := "PATH=" + filepath.Dir(w.terraform) + string(os.PathListSeparator) + w.env["PATH"]
+	return w.start("bash", cmd, path).Wait()
+}
+
 // Start starts a terraform command in Dir. It is killed when the test ends.
 func (w *Workspace) Start(args ...string) *Process {
 	w.t.Helper()
-	name := fmt.Sprintf("%02d-%s", len(w.processes)+1, args[0])
-	cmd := exec.Command(w.terraform, args...)
+	return w.start(args[0], exec.Command(w.terraform, args...))
+}
+
+func (w *Workspace) start(what string, cmd *exec.Cmd, env ...string) *Process {
+	w.t.Helper()
+	name := fmt.Sprintf("%02d-%s", len(w.processes)+1, what)
 	cmd.Dir = w.Dir
 	for _, variable := range slices.Sorted(maps.Keys(w.env)) {
 		cmd.Env = append(cmd.Env, variable+"="+w.env[variable])
 	}
+	cmd.Env = append(cmd.Env, env...)
 	if w.env["TF_LOG"] == "" {
 		cmd.Env = append(cmd.Env, "TF_LOG=TRACE")
 	}

@@ -1,0 +1,167 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package provider
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
+)
+
+// guideBlock is a fenced block of a guide, with what the comment above it says of
+// it:
+//
+//	<!-- file: main.tf -->        the block is a file of the guide's configuration
+//	<!-- fails -->                the commands are expected to fail
+//	<!-- output -->               the lines of the block are in the output of the commands before
+//	<!-- not run: reason -->      the block is only checked for its syntax
+type guideBlock struct {
+	language, comment, text string
+	line                    int
+}
+
+var (
+	guideComment = regexp.MustCompile(`^<!-- (.*) -->$`)
+	guideInclude = regexp.MustCompile(`^\{\{ (?:tffile|codefile "(\w+)") "([^"]+)" \}\}$`)
+)
+
+// guideBlocks reads the blocks of a guide's template; files of the examples are put
+// in where they are included.
+func guideBlocks(t *testing.T, path string) []guideBlock {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var blocks []guideBlock
+	var open *guideBlock
+	comment := ""
+	for n, line := range strings.Split(string(content), "\n") {
+		include := guideInclude.FindStringSubmatch(line)
+		switch {
+		case open != nil && line == "```":
+			blocks = append(blocks, *open)
+			open, comment = nil, ""
+		case open != nil:
+			open.text += line + "\n"
+		case strings.HasPrefix(line, "```"):
+			open = &guideBlock{language: strings.TrimPrefix(line, "```"), comment: comment, line: n + 1}
+		case include != nil:
+			file, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(include[2])))
+			if err != nil {
+				t.Fatalf("%s:%d: %v", path, n+1, err)
+			}
+			language := include[1]
+			if language == "" {
+				language = "terraform"
+			}
+			blocks = append(blocks, guideBlock{language: language, comment: comment, text: string(file), line: n + 1})
+			comment = ""
+		case guideComment.MatchString(line):
+			comment = guideComment.FindStringSubmatch(line)[1]
+		case line != "":
+			comment = ""
+		}
+	}
+	if open != nil {
+		t.Fatalf("%s:%d: the block is not closed", path, open.line)
+	}
+	return blocks
+}
+
+// TestGuides does what each guide says: it writes the files, runs the commands one
+// after the other, and looks for the output that the guide shows. A guide that begins
+// with <!-- on: fake --> is run on Secrets Manager, others on the embedded store.
+func TestGuides(t *testing.T) {
+	guides, err := filepath.Glob(filepath.Join("..", "..", "templates", "guides", "*.md.tmpl"))
+	if err != nil || len(guides) == 0 {
+		t.Fatalf("no guides: %v", err)
+	}
+	for _, path := range guides {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".md.tmpl"), func(t *testing.T) {
+			t.Parallel()
+			runGuide(t, path)
+		})
+	}
+}
+
+func runGuide(t *testing.T, path string) {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tfcli.New(t, tfcli.Env("ROI_STORE", "local"), tfcli.Env("TF_CLI_ARGS", "-no-color"))
+	if strings.Contains(string(content), "<!-- on: fake -->") {
+		fake := awsfake.Start(t)
+		for name, value := range map[string]string{
+			"ROI_STORE": "aws", "AWS_ENDPOINT_URL": fake.URL(), "AWS_REGION": awsfake.DefaultRegion, "AWS_DEFAULT_REGION": awsfake.DefaultRegion, "AWS_PAGER": "",
+			"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "guide",
+		} {
+			w.SetEnv(name, value)
+		}
+	}
+	var last tfcli.Result
+	ran := 0
+	for _, block := range guideBlocks(t, path) {
+		kind, argument, _ := strings.Cut(block.comment, ": ")
+		fail := func(format string, args ...any) {
+			t.Helper()
+			t.Fatalf("%s:%d: %s", filepath.Base(path), block.line, fmt.Sprintf(format, args...))
+		}
+		switch {
+		case kind == "file":
+			w.WriteFile(argument, block.text)
+		case kind == "output":
+			for _, line := range strings.Split(strings.TrimSpace(block.text), "\n") {
+				if line = strings.TrimSpace(line); line != "..." && line != "" && !strings.Contains(last.Stdout+last.Stderr, line) {
+					fail("the output does not have the line %q:\n%s%s", line, last.Stdout, last.Stderr)
+				}
+			}
+		case block.language == "shell" && kind == "not run" && argument != "":
+			if out, err := exec.Command("bash", "-n", "-c", block.text).CombinedOutput(); err != nil {
+				fail("%v: %s", err, out)
+			}
+		case block.language == "shell":
+			last = w.Shell(block.text)
+			ran++
+			if failed := last.ExitCode != 0; failed != (kind == "fails") {
+				fail("exit code %d:\n%s%s", last.ExitCode, last.Stdout, last.Stderr)
+			}
+		case block.language == "terraform":
+			validateBlock(t, fmt.Sprintf("%s:%d", filepath.Base(path), block.line), block.text)
+		case kind == "not run" && argument != "":
+		default:
+			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
+		}
+	}
+	if ran == 0 {
+		t.Log("no command of this guide was run")
+	}
+}
+
+// validateBlock validates a block that is no file of its guide, in a configuration
+// of its own.
+func validateBlock(t *testing.T, where, text string) {
+	t.Helper()
+	w := tfcli.New(t)
+	if !strings.Contains(text, "required_providers") {
+		text = tfcli.RequiredProviders + text
+	}
+	w.WriteFile("main.tf", text)
+	w.Init()
+	if result := w.Run("validate", "-no-color"); result.ExitCode != 0 {
+		t.Fatalf("%s: %s", where, result.Stderr)
+	}
+	if result := w.Run("fmt", "-check", "-diff", "-no-color"); result.ExitCode != 0 {
+		t.Errorf("%s is not formatted:\n%s", where, result.Stdout)
+	}
+}
