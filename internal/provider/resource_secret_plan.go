@@ -125,14 +125,17 @@ func (r *secretResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 		}
 	}
 	r.checkKeys(ctx, config, state, &resp.Diagnostics)
-	if known && !resp.Diagnostics.HasError() && isKnown(plan.Name) {
-		r.data.secrets.planning(plan.Name.ValueString(), want.policies)
-	}
 	if known && state == nil && r.data.secrets.isReplacement(plan.Name.ValueString()) {
 		recreate(want, "").warnTargets(want, &resp.Diagnostics)
 	}
+	planned := plannedSecret{policies: want.policies}
 	if known && state != nil && plan.Name.Equal(state.Name) {
-		changeBetween(*state, config, want).warn(want, &resp.Diagnostics)
+		change := changeBetween(*state, config, want)
+		change.warn(want, &resp.Diagnostics)
+		planned.written = change.write
+	}
+	if known && !resp.Diagnostics.HasError() && isKnown(plan.Name) {
+		r.data.secrets.planning(plan.Name.ValueString(), planned)
 	}
 	if !resp.Diagnostics.HasError() {
 		resp.Diagnostics.Append(resp.Plan.Set(ctx, plan)...)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -197,12 +198,16 @@ func (r *rotationResource) create(ctx context.Context, plan secretRotationModel,
 		diags.AddWarning("Present version was taken over", fmt.Sprintf(
 			"The secret %s was known already, and %s: version %s, made at %s, was taken over. %s", id, what, out.Version, out.Changed.UTC().Format(time.RFC3339), next))
 	}
+	warnPlanAsOf(settings, diags)
+	return out, facts, nil
+}
+
+func warnPlanAsOf(settings rotationSettings, diags *diag.Diagnostics) {
 	if !settings.PlanAsOf.IsZero() {
 		diags.AddWarning("Applied as of another time", fmt.Sprintf(
-			"rotation.plan_as_of or %s is set: what is due was judged as of %s. The times that were stored are those of the real clock.",
+			"rotation.plan_as_of or %s is set: what is due, and whose grace period is over, was judged as of %s. The times that were stored are those of the real clock.",
 			envPlanAsOf, settings.PlanAsOf.Format(time.RFC3339)))
 	}
-	return out, facts, nil
 }
 
 func (r *rotationResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
@@ -267,9 +272,7 @@ func (r *rotationResource) Read(ctx context.Context, req resource.ReadRequest, r
 	if errors.As(view.CheckForeign(), &foreign) {
 		facts.Foreign = foreign.By
 	}
-	if problems.HasError() {
-		facts.Problem = problems.Errors()[0].Summary() + ". " + problems.Errors()[0].Detail()
-	}
+	facts.Problem = problem(problems)
 	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
 	if self, _ := req.Private.GetKey(ctx, rotationResourceKey); self == nil {
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, jsonString(uuid.NewString()))...)
@@ -349,9 +352,14 @@ func (r *rotationResource) Update(ctx context.Context, req resource.UpdateReques
 }
 
 func (r *rotationResource) update(ctx context.Context, plan, state secretRotationModel, diags *diag.Diagnostics) (now rotation.State, defaults rotationDefaults, looked time.Time, err error) {
+	settings, err := r.data.Rotation()
+	if err != nil {
+		return now, defaults, looked, err
+	}
 	if looked, err = r.looked(); err != nil {
 		return now, defaults, looked, err
 	}
+	warnPlanAsOf(settings, diags)
 	store, err := r.data.Store(ctx)
 	if err != nil {
 		return now, defaults, looked, err
@@ -361,7 +369,11 @@ func (r *rotationResource) update(ctx context.Context, plan, state secretRotatio
 		return now, defaults, looked, err
 	}
 	defer unlock()
-	now, err = r.rotator(ctx, store, plan).Update(ctx, plan.SecretID.ValueString(), plan.named(), state.named(),
+	before := state.named()
+	if slices.Contains(r.data.rotations.tags(plan.SecretID.ValueString()), rotation.TagKey(before)) {
+		before = plan.named() // another resource has these keys now, and with them their record
+	}
+	now, err = r.rotator(ctx, store, plan).Update(ctx, plan.SecretID.ValueString(), plan.named(), before,
 		func(v rotation.View) (rotation.Plan, error) {
 			var problems diag.Diagnostics
 			var want rotation.Plan

@@ -306,3 +306,15 @@ func TestRotationPlanNeedsDescribeOnly(t *testing.T) {
 		t.Errorf("a refresh of both resources and the plan made the requests %s, want %s", got, want)
 	}
 }
+
+// pend makes a version with the present content and AWSPENDING.
+func (c *cli) pend(id, version string) {
+	c.t.Helper()
+	current, err := c.store.Value(c.t.Context(), id, secretstore.VersionRef{})
+	if err == nil {
+		err = c.store.Put(c.t.Context(), secretstore.PutInput{ID: id, Token: version, Value: current.Plaintext, Labels: []string{secretstore.Pending}})
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+}

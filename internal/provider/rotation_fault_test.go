@@ -34,8 +34,8 @@ type faultScenario struct {
 var faultScenarios = []faultScenario{
 	{"string", false, "", 8, true},
 	{"json", true, "", 9, true},
-	{"healthy", false, "/healthy", 8, false},
-	{"rollback", true, "/sick", 12, true},
+	{"healthy", false, "/healthy", 8, true},
+	{"rollback", true, "/sick", 11, true},
 }
 
 // Faults that a request can meet. "killed" is of the provider, with SIGKILL.

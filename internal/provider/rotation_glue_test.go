@@ -107,27 +107,6 @@ func (c *cli) tag(id, key, text string) {
 	}
 }
 
-// A change of the keys that broke off before the record of the keys before was
-// removed: the next apply removes it.
-func TestRotationRecordOfEarlierKeysLeft(t *testing.T) {
-	t.Parallel()
-	c := newCLI(t)
-	c.apply(jsonSecret, jwtRotation)
-	both := []string{"JWT", "SESSION"}
-	record := c.records("app/all")[rotation.TagKey([]string{"JWT"})]
-	record.Keys, record.Hashes = both, nil
-	text, err := record.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.tag("app/all", rotation.TagKey(both), text)
-	c.apply(jsonSecret, rotationOf("test", `keys = ["JWT", "SESSION"]`))
-	if records := c.records("app/all"); len(records) != 1 || records[rotation.TagKey(both)].Current == "" {
-		t.Errorf("the records are %+v", records)
-	}
-	c.nothingToDo()
-}
-
 // -replace of a value that comes from outside rotates nothing, and does no harm.
 func TestRotationOfSuppliedValueReplaced(t *testing.T) {
 	t.Parallel()

@@ -68,6 +68,12 @@ type rotationFacts struct {
 	// The tags of ours and the labels, for other keys.
 	Tags   map[string]string   `json:"tags,omitempty"`
 	Labels map[string][]string `json:"labels,omitempty"`
+
+	// What the arguments that are planned make of them.
+	planned  rotation.View
+	want     rotation.Plan
+	problems diag.Diagnostics
+	renewed  bool // all values are made anew by roi_secret
 }
 
 // keep writes the facts into private data, and factsIn reads them; ok is false when
@@ -111,7 +117,7 @@ func (r *rotationResource) ValidateConfig(ctx context.Context, req resource.Vali
 		return
 	}
 	keys := config.named()
-	if err := rotation.CheckKeys(keys); err != nil {
+	if err := rotation.CheckKeys(keys, config.PreviousKeySuffix.ValueString()); err != nil {
 		resp.Diagnostics.AddAttributeError(path.Root("keys"), "Keys cannot be recorded", "The keys of the rotation are recorded in a tag of the secret. "+sentence(err))
 	}
 	for _, key := range keys {
@@ -180,6 +186,8 @@ func (r *rotationResource) ModifyPlan(ctx context.Context, req resource.ModifyPl
 	switch {
 	case r.data == nil:
 	case state == nil:
+		// Terraform shows no warnings of the second leg of a replacement, so that one
+		// which was asked for by hand cannot be told from here.
 		if before == nil {
 			r.planCreate(ctx, plan, &resp.Diagnostics)
 		}
@@ -269,7 +277,7 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 		diags.Append(r.data.diagnose("plan the rotation of", id, err))
 		return
 	}
-	view = r.planned(view, id, r.data.Clock().Now())
+	view, _ = r.planned(view, id, r.data.Clock().Now())
 	want, defaults := r.resolve(view, plan, diags)
 	tags := slices.AppendSeq(r.data.rotations.tags(id), maps.Keys(view.Others))
 	slices.Sort(tags)
@@ -285,6 +293,9 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 		return
 	}
 	decision, err := rotation.Decide(view, want.Want, state.Made, r.data.Clock().Now())
+	if looked, problem := r.looked(); err == nil && problem == nil && decision.Action != rotation.Adopt && want.Overdue == overdueError && want.Schedule.Overdue(state.Made, looked) {
+		err = &rotation.DueError{ARN: secret.ARN, Due: want.Schedule.Due(state.Made)}
+	}
 	switch {
 	case err != nil:
 		diags.Append(r.data.diagnoseRotation("rotate", id, err))
@@ -297,11 +308,23 @@ func (r *rotationResource) planCreate(ctx context.Context, plan secretRotationMo
 
 // planned is what a rotation will see of a secret whose roi_secret is changed in the
 // same apply: keys that are being added to it, and policies where there were none.
-func (r *rotationResource) planned(v rotation.View, id string, now time.Time) rotation.View {
-	if policies := r.data.secrets.plans(secretName(id)); policies != nil {
-		return v.WithPolicies(policies, now)
+// anew is how many of the values of the rotation are among those that it makes.
+func (r *rotationResource) planned(v rotation.View, id string, now time.Time) (view rotation.View, anew int) {
+	planned, ok := r.data.secrets.plans(secretName(id))
+	if !ok {
+		return v, 0
 	}
-	return v
+	v = v.WithPolicies(planned.policies, now)
+	keys := v.Concerned()
+	if !v.JSON {
+		keys = []string{""}
+	}
+	for _, key := range keys {
+		if slices.Contains(planned.written, key) {
+			anew++
+		}
+	}
+	return v, anew
 }
 
 // planChange plans the change of a rotation from a state, and returns the
@@ -331,6 +354,9 @@ func (r *rotationResource) planChange(plan *secretRotationModel, state secretRot
 	unknown := plan.unknownDate()
 	switch {
 	case unknown == "":
+		if err == nil {
+			facts = r.look(plan, state, facts)
+		}
 		r.planDates(plan, state, settings, facts, because, diags)
 	case len(replace) == 0:
 		diags.AddAttributeError(path.Root(unknown), unknown+" is not known yet", fmt.Sprintf(
@@ -357,13 +383,71 @@ func (r *rotationResource) planChange(plan *secretRotationModel, state secretRot
 	return nil
 }
 
+// look returns the facts as they are for the arguments that are planned, and beside
+// what is planned for the secret itself. What that changes of the value is filled in by
+// the apply.
+func (r *rotationResource) look(plan *secretRotationModel, state secretRotationModel, facts rotationFacts) rotationFacts {
+	view, err := facts.view(*plan, state)
+	if facts.Tags == nil || err != nil {
+		return facts // nothing was looked at, or the apply says what is wrong
+	}
+	if before := rotation.TagKey(state.named()); !view.UnderWay(before) {
+		view = view.Inherit(before)
+		if !plan.Keys.Equal(state.Keys) {
+			delete(view.Others, before)
+		}
+	}
+	view, anew := r.planned(view, state.SecretID.ValueString(), facts.Looked)
+	facts.want, facts.rotationDefaults = r.resolve(view, *plan, &facts.problems)
+	facts.checkLeaving(state, view, &facts.problems)
+	facts.planned, facts.renewed = view, anew == len(facts.want.Policies)
+	facts.Damaged, facts.Problem = view.PolicyError != nil && plan.Category.IsNull(), problem(facts.problems)
+	if anew > 0 {
+		plan.VersionID, plan.PreviousVersionID, plan.Generation = types.StringUnknown(), types.StringUnknown(), types.Int64Unknown()
+		plan.RotatedAt, plan.PreviousRetired = types.StringUnknown(), types.BoolUnknown()
+	}
+	return facts
+}
+
+// checkLeaving reports a key that is taken from the rotation while its previous value
+// is stored beside it.
+func (f rotationFacts) checkLeaving(state secretRotationModel, after rotation.View, diags *diag.Diagnostics) {
+	before, err := f.view(state, state)
+	if err != nil || before.Record == nil || before.Record.Suffix == "" {
+		return
+	}
+	for _, key := range before.Concerned() {
+		if _, there := after.Policies[key]; there && !slices.Contains(after.Concerned(), key) {
+			addLeaving(before.Secret.ARN, key, before.Record.Suffix, diags)
+		}
+	}
+}
+
 // planDates plans what follows from the dates of a value; because is told that it
 // has to be replaced.
 func (r *rotationResource) planDates(plan *secretRotationModel, state secretRotationModel, settings rotationSettings, facts rotationFacts, because func(path.Path, string), diags *diag.Diagnostics) {
 	id := state.ID.ValueString()
 	schedule, grace := plan.checkDates(facts.rotationDefaults, diags)
-	plan.setDue(schedule, facts.Looked)
-	plan.setGrace(grace, facts.Looked)
+	due := schedule.Due(state.rotatedAt())
+	switch {
+	case plan.VersionID.IsUnknown():
+		plan.RotationDueAt, plan.Overdue = types.StringUnknown(), types.BoolUnknown()
+		plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.BoolUnknown()
+		if facts.renewed {
+			return
+		}
+		if schedule.Overdue(state.rotatedAt(), facts.Looked) && !facts.Looked.IsZero() {
+			plan.Overdue = types.BoolValue(true)
+		}
+	case !plan.Keys.Equal(state.Keys):
+		due = facts.planKeys(plan, diags)
+	default:
+		plan.setDue(schedule, facts.Looked)
+		plan.setGrace(grace, facts.Looked)
+		if !plan.PreviousKeySuffix.Equal(state.PreviousKeySuffix) {
+			plan.checkNewSuffix(state, facts, diags)
+		}
+	}
 	switch {
 	case facts.Damaged: // nothing says how long it is
 		plan.GraceEndsAt, plan.GraceOver = state.GraceEndsAt, state.GraceOver
@@ -372,12 +456,6 @@ func (r *rotationResource) planDates(plan *secretRotationModel, state secretRota
 		if !plan.PreviousRetired.ValueBool() {
 			plan.PreviousRetired = types.BoolUnknown()
 		}
-	}
-	due := schedule.Due(plan.rotatedAt())
-	if !plan.Keys.Equal(state.Keys) {
-		due = r.planKeys(plan, state, facts, diags)
-	} else if !plan.PreviousKeySuffix.Equal(state.PreviousKeySuffix) {
-		plan.checkNewSuffix(state, facts, diags)
 	}
 	if plan.Overdue.ValueBool() {
 		switch {
@@ -436,28 +514,26 @@ func (m secretRotationModel) triggersChanged(state secretRotationModel, facts ro
 // planKeys plans a change of the keys, and returns when their values are due. It
 // changes no value, unless that is past: then Overdue is set. Other dates are
 // filled in by the apply.
-func (r *rotationResource) planKeys(plan *secretRotationModel, state secretRotationModel, facts rotationFacts, diags *diag.Diagnostics) time.Time {
+func (f rotationFacts) planKeys(plan *secretRotationModel, diags *diag.Diagnostics) time.Time {
 	plan.RotatedAt, plan.RotationDueAt, plan.Overdue = types.StringUnknown(), types.StringUnknown(), types.BoolUnknown()
 	plan.GraceEndsAt, plan.GraceOver = types.StringUnknown(), types.BoolUnknown()
-	if facts.Tags == nil {
-		return time.Time{} // nothing was looked at
-	}
-	view, err := facts.view(*plan, state)
-	if err != nil {
-		return time.Time{} // the apply says so
-	}
-	view = r.planned(view, state.SecretID.ValueString(), facts.Looked)
-	view = view.Inherit(rotation.TagKey(state.named()))
-	delete(view.Others, rotation.TagKey(state.named()))
-	want, _ := r.resolve(view, *plan, diags)
-	made := view.State().Made
+	diags.Append(f.problems...)
+	made := f.planned.State().Made
 	if made.IsZero() {
-		return made
+		return made // nothing was looked at
 	}
-	if want.Schedule.Overdue(made, facts.Looked) && !facts.Looked.IsZero() {
+	if f.want.Schedule.Overdue(made, f.Looked) && !f.Looked.IsZero() {
 		plan.Overdue = types.BoolValue(true)
 	}
-	return want.Schedule.Due(made)
+	return f.want.Schedule.Due(made)
+}
+
+// problem is the first error of several, in one text, or "".
+func problem(diags diag.Diagnostics) string {
+	if !diags.HasError() {
+		return ""
+	}
+	return diags.Errors()[0].Summary() + ". " + diags.Errors()[0].Detail()
 }
 
 // retires reports whether the version before is to lose AWSPREVIOUS: its grace

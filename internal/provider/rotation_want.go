@@ -263,7 +263,13 @@ func (m secretRotationModel) checkDates(d rotationDefaults, diags *diag.Diagnost
 // rotations.
 func (m secretRotationModel) checkRecords(v rotation.View, diags *diag.Diagnostics) {
 	for _, key := range v.Keys {
-		if tag := v.NamedBy(key); tag != "" && tag != v.AskedBefore() {
+		switch tag := v.NamedBy(key); {
+		case tag == "" || tag == v.AskedBefore():
+		case v.UnderWay(tag):
+			diags.AddAttributeError(path.Root("keys"), "Key is being rotated", fmt.Sprintf(
+				"The key %q of the secret %s is named by a rotation that is under way or was interrupted, whose record is the tag %q. If it is one of this resource with other keys: "+
+					"take the change of keys back, apply, so that it is finished, and make the change again.", key, v.Secret.ARN, tag))
+		default:
 			diags.AddAttributeError(path.Root("keys"), "Key has another rotation", fmt.Sprintf(
 				"The key %q of the secret %s is named by another rotation, whose record is the tag %q. A key can have one rotation. "+
 					"If this one replaces it with create_before_destroy, change the keys in an apply of their own first. "+
@@ -271,9 +277,24 @@ func (m secretRotationModel) checkRecords(v rotation.View, diags *diag.Diagnosti
 				key, v.Secret.ARN, tag, v.Secret.ARN, tag))
 		}
 	}
+	if whole := v.Others[rotation.RecordTag]; v.Record == nil && whole.Suffix != "" {
+		for _, key := range v.Keys {
+			if policy, known := v.Policies[key]; known && !policy.Policy.Supplied && !policy.Policy.GraceNeverEnds && v.NamedBy(key) == "" {
+				addLeaving(v.Secret.ARN, key, whole.Suffix, diags)
+			}
+		}
+	}
 	if v.Record == nil && len(v.Others) >= rotation.MaxRecords {
 		addTooManyRotations(v.Secret.ARN, len(v.Others)+1, diags)
 	}
+}
+
+// addLeaving is for a key whose previous value is stored beside it, and would stay
+// there for good if its rotation no longer had the key.
+func addLeaving(arn, key, suffix string, diags *diag.Diagnostics) {
+	diags.AddAttributeError(path.Root("keys"), "Previous value is still stored", fmt.Sprintf(
+		"The key %q of the secret %s cannot go from one rotation to another yet: during a grace period that one keeps its previous value as %q. "+
+			"Wait until the grace period is over and apply, or set grace_period = \"0s\" there and apply; then change the keys.", key, arn, key+suffix))
 }
 
 func addTooManyRotations(id string, count int, diags *diag.Diagnostics) {

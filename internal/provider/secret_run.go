@@ -15,25 +15,32 @@ import (
 // The zero value is ready.
 type secretRun struct {
 	mu       sync.Mutex
-	planned  map[string]map[string]policy.Policy // name → policies that are planned, by key
-	replaces map[string]string                   // name → ARN that its planned replacement stands for
-	gone     map[string]string                   // name → ARN that this run deleted
-	took     map[string]bool                     // ARN of a secret that a create of this run made or took over
+	planned  map[string]plannedSecret
+	replaces map[string]string // name → ARN that its planned replacement stands for
+	gone     map[string]string // name → ARN that this run deleted
+	took     map[string]bool   // ARN of a secret that a create of this run made or took over
 }
 
-// planning notes which policies a secret will record.
-func (s *secretRun) planning(name string, policies map[string]policy.Policy) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	put(&s.planned, name, policies)
+// plannedSecret is what a roi_secret is planned to make of its secret: the policies
+// that it will record, by key, and the keys whose values it makes anew.
+type plannedSecret struct {
+	policies map[string]policy.Policy
+	written  []string
 }
 
-// plans returns the policies that a secret will record when this run is done, or nil
-// when it is not planned here.
-func (s *secretRun) plans(name string) map[string]policy.Policy {
+// planning notes what is planned for a secret, by its name.
+func (s *secretRun) planning(name string, planned plannedSecret) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.planned[name]
+	put(&s.planned, name, planned)
+}
+
+// plans returns what is planned for a secret in this run.
+func (s *secretRun) plans(name string) (planned plannedSecret, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	planned, ok = s.planned[name]
+	return planned, ok
 }
 
 // replacing notes that the secret is planned to be replaced under the same name.

@@ -332,3 +332,49 @@ func TestGivingUp(t *testing.T) {
 		t.Errorf("AWSPENDING is left on %s", pending)
 	}
 }
+
+// stale answers as it was before, for a while.
+type stale struct {
+	secretstore.Store
+	secret *secretstore.Secret
+	reads  int
+}
+
+func (s *stale) Describe(ctx context.Context, id string) (secretstore.Secret, error) {
+	if s.secret != nil && s.reads > 0 {
+		s.reads--
+		return *s.secret, nil
+	}
+	return s.Store.Describe(ctx, id)
+}
+
+// Another process has made the version and finished, and the store does not show it
+// yet: nothing is taken for failed.
+func TestVersionOfAnotherIsNotSeenYet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"": "jwt"})
+	o := options{want: ninetyDays()}
+	first := w.mustCreate(o)
+	w.clock.advance(91 * rotation.Day)
+	lagging := &stale{Store: w.store, reads: 5}
+	theirs := ""
+	w.store.hook = func(op string) {
+		if op != "Put" || theirs != "" {
+			return
+		}
+		theirs = "under way"
+		before := w.secret()
+		out, err := w.rotator().Run(t.Context(), w.arn, nil, o.resolve, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		theirs, lagging.secret = out.Version, &before
+	}
+	r := w.rotator()
+	r.Store = lagging
+	out, err := r.Run(t.Context(), w.arn, nil, o.resolve, nil)
+	if err != nil || out.Version != theirs || w.versions() != 2 {
+		t.Errorf("%s of %s, %v; the other process made %s, and there are %d versions", out.Action, out.Version, err, theirs, w.versions())
+	}
+	w.labels(theirs, first.Version)
+}

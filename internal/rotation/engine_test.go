@@ -53,6 +53,12 @@ type watched struct {
 	hook  func(call string)
 }
 
+func (w *watched) setHook(hook func(string)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hook = hook
+}
+
 var errBroken = errors.New("broken connection")
 
 func (w *watched) call(op string, do func() error) error {

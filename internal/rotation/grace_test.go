@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -231,6 +232,78 @@ func TestAttemptEndsDuringCheck(t *testing.T) {
 				t.Errorf("the other process was right: %t; the record has the version", out.Version == theirs)
 			}
 			w.labels(out.Version, first)
+		})
+	}
+}
+
+// Whoever takes AWSPENDING decides what becomes of an attempt that two processes
+// carry out, wherever the other one is at that moment.
+func TestOneProcessDecides(t *testing.T) {
+	t.Parallel()
+	for name, at := range map[string]string{
+		"the healthy one is faster":                "MoveLabel AWSPENDING",
+		"the sick one is faster":                   "Tag",
+		"the sick one is faster, and putting back": "MoveLabel AWSCURRENT",
+		"the sick one is faster, and nearly done":  "MoveLabel AWSPREVIOUS",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"A": "jwt", "B": "session"})
+			o := options{keys: []string{"A"}, want: ninetyDays()}
+			first := w.mustCreate(o).Version
+			w.clock.advance(91 * rotation.Day)
+			next := ""
+			var healthy sync.WaitGroup
+			healthyLooks := make(chan struct{})
+			var healthyOut rotation.Outcome
+			var healthyErr error
+			w.check = func(context.Context) error {
+				if next != "" {
+					return nil
+				}
+				next = w.view().Current()
+				w.store.setHook(func(op string) {
+					if op != at {
+						return
+					}
+					w.store.setHook(nil)
+					// The process that finds it healthy joins the attempt now. Before it
+					// believes that the other one is gone, it gives it time.
+					other := w.rotator()
+					other.Check = func(context.Context) error { return nil }
+					var once sync.Once
+					other.Sleep = func(ctx context.Context, _ time.Duration) error {
+						once.Do(func() { close(healthyLooks) })
+						time.Sleep(20 * time.Millisecond)
+						return ctx.Err()
+					}
+					done := make(chan struct{})
+					healthy.Go(func() {
+						defer close(done)
+						healthyOut, healthyErr = other.Run(t.Context(), w.arn, o.keys, o.resolve, nil)
+					})
+					select {
+					case <-done:
+					case <-healthyLooks:
+					}
+				})
+				return sick(t.Context())
+			}
+			out, err := w.create(o)
+			healthy.Wait()
+			if healthyErr != nil {
+				t.Fatalf("the process that finds it healthy: %v", healthyErr)
+			}
+			view := w.view("A")
+			if view.Record.Phase != rotation.Settled || view.Record.Current != view.Current() || view.Pending() != "" || view.Previous() != first {
+				t.Errorf("the record is %s of %s, AWSCURRENT on %s, AWSPENDING on %q, AWSPREVIOUS on %s", view.Record.Phase, view.Record.Current, view.Current(), view.Pending(), view.Previous())
+			}
+			if healthyOut.Version != view.Current() {
+				t.Errorf("one process ended with %s, AWSCURRENT is on %s", healthyOut.Version, view.Current())
+			}
+			if faster := at == "MoveLabel AWSPENDING"; faster != (view.Current() == next) || faster != (err == nil) || faster && out.Version != next {
+				t.Errorf("AWSCURRENT is on the version of the attempt: %t; the process that finds it sick: %v", view.Current() == next, err)
+			}
 		})
 	}
 }

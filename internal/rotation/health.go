@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -111,9 +112,9 @@ func (c Checker) client(check HealthCheck) *http.Client {
 			case check.Status >= 300 && check.Status < 400:
 				return http.ErrUseLastResponse
 			case len(before) > maxRedirects:
-				return fmt.Errorf("more than %d redirects", maxRedirects)
+				return redirectError(fmt.Sprintf("more than %d redirects", maxRedirects))
 			case last.Scheme == "https" && next.URL.Scheme != "https", next.URL.Scheme != "http" && next.URL.Scheme != "https":
-				return fmt.Errorf("it redirects from %s to %s, which is not followed", last.Scheme, next.URL.Scheme)
+				return redirectError(fmt.Sprintf("it redirects from %s to %s, which is not followed", last.Scheme, next.URL.Scheme))
 			}
 			return nil
 		},
@@ -128,14 +129,7 @@ func ask(ctx context.Context, client *http.Client, check HealthCheck) error {
 	request.Header.Set("User-Agent", "terraform-provider-roi")
 	answer, err := client.Do(request)
 	if err != nil {
-		var wrapped *url.Error
-		if errors.As(err, &wrapped) {
-			err = wrapped.Err // the URL in it may carry a token
-		}
-		if strings.Contains(err.Error(), "Location") {
-			return errors.New("it redirects to an address that cannot be read") // as may that address
-		}
-		return err
+		return observed(err)
 	}
 	_, _ = io.CopyN(io.Discard, answer.Body, 1<<16)
 	_ = answer.Body.Close()
@@ -143,6 +137,31 @@ func ask(ctx context.Context, client *http.Client, check HealthCheck) error {
 		return fmt.Errorf("status %d, expected %d", answer.StatusCode, check.Status)
 	}
 	return nil
+}
+
+// redirectError is for a redirect that is not followed.
+type redirectError string
+
+func (e redirectError) Error() string { return string(e) }
+
+// observed is what can be told of an error of the HTTP client: about the connection,
+// and nothing that quotes the URL, which may carry a token, or the answer.
+func observed(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	var network net.Error
+	switch {
+	case errors.As(err, new(redirectError)), errors.As(err, &network), errors.As(err, new(*tls.CertificateVerificationError)),
+		errors.As(err, new(tls.RecordHeaderError)), errors.Is(err, http.ErrSchemeMismatch):
+		return err
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("the connection was closed without an answer")
+	case strings.Contains(err.Error(), "Location"):
+		return errors.New("it redirects to an address that cannot be read")
+	}
+	return errors.New("the answer is not HTTP")
 }
 
 // shown is a URL without what may be confidential in it: the paths of some hold a

@@ -8,6 +8,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -165,5 +167,42 @@ func TestHealthShowsNoToken(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("the error shows a token, or is missing: %v", err != nil)
 		}
+	}
+}
+
+// An answer that is not HTTP may hold anything, and is not quoted.
+func TestHealthErrorsQuoteNoAnswer(t *testing.T) {
+	t.Parallel()
+	for name, answer := range map[string]string{
+		"a header":            "HTTP/1.1 200 OK\r\nhunter2-without-colon\r\n\r\n",
+		"the status":          "HTTP/1.1 hunter2 OK\r\n\r\n",
+		"the length":          "HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\n",
+		"the transfer coding": "HTTP/1.1 200 OK\r\nTransfer-Encoding: hunter2\r\n\r\n",
+		"something else":      "hunter2 is no HTTP\r\n\r\n",
+		"nothing":             "",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = listener.Close() })
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = conn.Read(make([]byte, 4096))
+					_, _ = io.WriteString(conn, answer)
+					_ = conn.Close()
+				}
+			}()
+			err = patient(&testClock{now: start}).Run(t.Context(), []rotation.HealthCheck{check("http://" + listener.Addr().String())})
+			if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "not HTTP") && answer != "" {
+				t.Errorf("the error shows the answer, or is missing: %v", err != nil)
+			}
+		})
 	}
 }

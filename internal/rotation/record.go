@@ -129,18 +129,14 @@ func hashOf(name string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])[:hashLength]
 }
 
-// CheckKeys says whether a rotation of these keys can be recorded in every phase.
-func CheckKeys(keys []string) error {
+// CheckKeys says whether a rotation of these keys, with a suffix for their previous
+// values or "", can be recorded in every phase.
+func CheckKeys(keys []string, suffix string) error {
 	id := func(s string) string { return secretstore.DeriveVersionID(s) }
-	longest := Record{
+	_, err := Record{ // the longest of all
 		Keys: keys, Current: id("current"), At: time.Unix(0, 0), Previous: id("previous"), Grace: &Grace{Period: MaxDays * Day},
-		Phase: Begun, Base: id("base"), Pending: true, Attempt: 99, Days: MaxDays, Triggers: Fingerprint(map[string]string{"": ""}),
-	}
-	_, err := longest.Encode()
-	longest.Phase, longest.Pending, longest.From = Asked, false, hashOf("")
-	if err == nil {
-		_, err = longest.Encode()
-	}
+		Phase: Failed, Base: id("base"), Attempt: 99, Days: MaxDays, Triggers: Fingerprint(map[string]string{"": ""}), Suffix: suffix, From: hashOf(""),
+	}.Encode()
 	return err
 }
 
@@ -184,7 +180,7 @@ func (r Record) Encode() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("the record of a rotation of %d keys does not fit into the %d characters of a tag; "+
-		"name fewer keys, or none to rotate all that no other rotation names", len(hashes), maxTagValue)
+		"name fewer keys, or none to rotate all that no other rotation names, or use a shorter suffix", len(hashes), maxTagValue)
 }
 
 func (r Record) check() error {

@@ -64,6 +64,7 @@ func drawRecord(t *rapid.T) rotation.Record {
 		Attempt:  rapid.IntRange(0, 99).Draw(t, "attempt"),
 		Days:     rapid.IntRange(0, rotation.MaxDays).Draw(t, "days"),
 		Triggers: rotation.Fingerprint(rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "triggers")),
+		Suffix:   rapid.StringMatching(`[A-Za-z0-9_.-]{0,32}`).Draw(t, "suffix"),
 	}
 	if keys := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Za-z0-9_.-]{1,64}`), 0, 12, rapid.ID).Draw(t, "keys"); len(keys) > 0 {
 		slices.Sort(keys)
@@ -130,7 +131,7 @@ func TestCheckedKeysFit(t *testing.T) {
 				*id = secretstore.DeriveVersionID(*id)
 			}
 		}
-		if rotation.CheckKeys(record.Keys) != nil {
+		if rotation.CheckKeys(record.Keys, record.Suffix) != nil {
 			t.Skip()
 		}
 		if _, err := record.Encode(); err != nil {
@@ -143,10 +144,29 @@ func TestCheckedKeysFit(t *testing.T) {
 		}
 		return names
 	}
-	if err := rotation.CheckKeys(keys(15)); err != nil {
-		t.Errorf("15 keys with long names: %v", err)
+	for n := range 17 {
+		for length := range 33 {
+			suffix := strings.Repeat("_", length)
+			if rotation.CheckKeys(keys(n), suffix) != nil {
+				continue
+			}
+			id := secretstore.DeriveVersionID
+			record := rotation.Record{
+				Keys: keys(n), Current: id("a"), At: start, Previous: id("b"), Grace: &rotation.Grace{Period: rotation.MaxDays * rotation.Day},
+				Phase: rotation.Failed, Base: id("c"), Attempt: 99, Days: rotation.MaxDays, Triggers: "0badcafe", Suffix: suffix, From: "a-_dE",
+			}
+			if _, err := record.Encode(); err != nil {
+				t.Errorf("%d keys with a suffix of %d characters: %v", n, length, err)
+			}
+		}
 	}
-	if err := rotation.CheckKeys(keys(100)); err == nil || !strings.Contains(err.Error(), "name fewer keys") {
+	if rotation.CheckKeys(keys(16), "_PREVIOUS") == nil {
+		t.Error("16 keys with a suffix pass the check")
+	}
+	if err := rotation.CheckKeys(keys(16), ""); err != nil {
+		t.Errorf("16 keys with long names: %v", err)
+	}
+	if err := rotation.CheckKeys(keys(100), ""); err == nil || !strings.Contains(err.Error(), "name fewer keys") {
 		t.Errorf("100 keys: %v", err)
 	}
 }
@@ -163,7 +183,8 @@ func TestMalformedRecords(t *testing.T) {
 		"v1 at=20261123T144303Z cur=one keys=", "v1 at=20261123T144303Z cur=one keys=B+A", "v1 at=20261123T144303Z cur=one hash=abc",
 		"v1 at=20261123T144303Z cur=one keys=A hash=abcde", "v1 at=20261123T144303Z cur=one more=1", "v1 at=20261123T144303Z  cur=one",
 		"v1 at=20261123T144303Z cur=one oldest=20261123T144303Z", "v1 at=20261123T144303Z cur=one oldest=20261122T144303Z begun base=one",
-		"v1 at=20261123T144303Z cur=one oldest=00010101T000000Z", "v1 at=20261123T144303Z cur=one from=abc", "v1 at=20261123T144303Z cur=one from=ab.de",
+		"v1 at=20261123T144303Z cur=one oldest=00010101T000000Z", "v1 at=20261123T144303Z cur=one from=abc", "v1 at=20261123T144303Z cur=one hash=abcde keys=A",
+		"v1 at=20261123T144303Z cur=one suffix=/", "v1 at=20261123T144303Z cur=" + strings.Repeat("a", 65), "v1 at=20261123T144303Z cur=one from=ab.de",
 	} {
 		if record, err := rotation.Decode(text); err == nil {
 			t.Errorf("%q is read as %+v", text, record)

@@ -72,7 +72,7 @@ func (r Rotator) TakeOver(ctx context.Context, v View, tag string) (View, error)
 		tag = v.Leftover()
 	}
 	earlier, ok := v.Others[tag]
-	if !ok || len(v.Secret.Labels[v.next(tag, earlier)]) > 0 {
+	if !ok || v.UnderWay(tag) {
 		return v, nil
 	}
 	if v.Record == nil {

@@ -39,17 +39,25 @@ func (e *RolledBackError) Unwrap() []error {
 	return []error{e.Cause, e.Left}
 }
 
-// rollBack undoes the rotation. The attempt is marked as failed before anything
-// else, so that it is never promoted again, wherever this breaks off.
+// rollBack undoes the rotation, unless another process has ended the same attempt.
+// It is marked as failed before its version stops being current, so that it never
+// becomes that again, wherever this breaks off.
 func (a *attempt) rollBack(ctx context.Context, cause error) error {
 	rolledBack := &RolledBackError{ARN: a.arn, Cause: cause}
+	if err := a.takePending(ctx, a.view.pendingBefore(a.view.Tag, a.intent)...); errors.Is(err, errAgain) {
+		return err
+	} else if err != nil {
+		rolledBack.Left = fmt.Errorf("the version %s stays current: %w", a.next, err)
+		return rolledBack
+	}
+	rolledBack.Steps = append(rolledBack.Steps, secretstore.Pending+" is taken from "+a.next)
 	if err := a.record(ctx, a.view, a.intent.failed()); err != nil {
 		rolledBack.Left = fmt.Errorf("the attempt could not be marked as failed, and its version %s stays current: %w", a.next, err)
 		return rolledBack
 	}
 	rolledBack.Steps = append(rolledBack.Steps, "version "+a.next+" is marked as failed")
 	now := a.view
-	now.Secret.Labels = map[string][]string{a.next: {secretstore.Current, secretstore.Pending}, a.previous(): {secretstore.Previous}}
+	now.Secret.Labels = map[string][]string{a.next: {secretstore.Current}, a.previous(): {secretstore.Previous}}
 	done, err := a.restore(ctx, now, a.view.Tag, a.intent)
 	rolledBack.Steps = append(rolledBack.Steps, done...)
 	rolledBack.Left = err
@@ -102,8 +110,7 @@ func Free(ctx context.Context, store secretstore.Store, secret secretstore.Secre
 }
 
 // restore puts every label back that was moved since the intent in a tag was
-// written. AWSPENDING goes first: a process that is about to record the same attempt
-// as done takes it from the version to see that nobody else has.
+// written.
 func (r Rotator) restore(ctx context.Context, v View, tag string, intent Record) (done []string, err error) {
 	next, previous := v.next(tag, intent), v.Previous()
 	move := func(label string, to ...string) error {

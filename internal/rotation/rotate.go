@@ -59,6 +59,10 @@ const (
 	maxTries = 8
 	pause    = 500 * time.Millisecond
 
+	// How long an answer that may be out of date is asked for again, and another
+	// process has time for its next step.
+	patience = 5 * time.Second
+
 	rollbackTime = 30 * time.Second // for a rotation whose time is over
 )
 
@@ -111,7 +115,7 @@ func (r Rotator) look(ctx context.Context, id string, keys []string, expect func
 			return View{}, &secretstore.Error{Op: "rotate", ID: id, Kind: secretstore.ErrScheduledForDeletion}
 		}
 		view, err := Look(secret, keys)
-		if err != nil || expect == nil || expect(view) || try > int(5*time.Second/pause) {
+		if err != nil || expect == nil || expect(view) || try > int(patience/pause) {
 			return view, err
 		}
 		if err := r.Sleep(ctx, pause); err != nil {
@@ -174,8 +178,31 @@ func (r Rotator) act(ctx context.Context, v View, plan Plan, out *Outcome) error
 	if err := v.CheckFree(); err != nil {
 		return err
 	}
+	if next := v.next(v.Tag, *cmp.Or(v.Record, &Record{})); d.Action == Finish && v.Pending() != next {
+		return r.regain(ctx, v, next)
+	}
 	a := attempt{Rotator: r, view: v, plan: plan, arn: v.Secret.ARN}
 	return a.run(ctx, out)
+}
+
+// regain gives AWSPENDING back to the version of an attempt that was interrupted
+// after it was taken away, and asks for another look. Whoever takes it decides what
+// becomes of the attempt, and another process may have done so just now: it is given
+// the time to write that down.
+func (r Rotator) regain(ctx context.Context, v View, next string) error {
+	if err := r.Sleep(ctx, patience); err != nil {
+		return err
+	}
+	secret, err := r.Store.Describe(ctx, v.Secret.ARN)
+	if err != nil || secret.Tags[v.Tag] != v.Secret.Tags[v.Tag] {
+		return cmp.Or(err, errAgain)
+	}
+	r.step(ctx, "put "+secretstore.Pending+" back", next)
+	err = r.Store.MoveLabel(ctx, v.Secret.ARN, secretstore.Pending, v.Pending(), next)
+	if err == nil || errors.Is(err, secretstore.ErrConflict) {
+		return errAgain
+	}
+	return err
 }
 
 // adopt writes the record of the present version, unless it is there, and returns
@@ -315,19 +342,25 @@ func (a *attempt) put(ctx context.Context) error {
 
 // exists deals with a version that has the id of this attempt but another value.
 // One with a label was made a moment ago, by an earlier try or by another process,
-// and is as good. One without was given up: it must never become current.
+// and is as good. One without was given up: it must never become current. A store
+// that lags behind may just not show its label yet.
 func (a *attempt) exists(ctx context.Context) error {
-	secret, err := a.Store.Describe(ctx, a.arn)
-	if err != nil {
-		return err
-	}
-	if len(secret.Labels[a.next]) == 0 && secret.VersionWith(secretstore.Current) == a.intent.Base {
-		a.view.Secret = secret
-		if err := a.record(ctx, a.view, a.intent.failed()); err != nil {
+	for try := 1; ; try++ {
+		secret, err := a.Store.Describe(ctx, a.arn)
+		if err != nil {
+			return err
+		}
+		if len(secret.Labels[a.next]) > 0 || secret.VersionWith(secretstore.Current) != a.intent.Base {
+			return errAgain
+		}
+		if try > int(patience/pause) {
+			a.view.Secret = secret
+			return cmp.Or(a.record(ctx, a.view, a.intent.failed()), errAgain)
+		}
+		if err := a.Sleep(ctx, pause); err != nil {
 			return err
 		}
 	}
-	return errAgain
 }
 
 // promote makes the new version current, if the one it was made from still is.
@@ -400,45 +433,26 @@ func (a *attempt) check(ctx context.Context) error {
 	if unhealthy == nil {
 		return nil
 	}
-	if err := a.stillOurs(ctx); errors.Is(err, errAgain) {
-		return err
-	}
 	return a.rollBack(ctx, unhealthy)
 }
 
-// stillOurs looks at the secret again, and returns errAgain if another process has
-// come to the end of the same attempt meanwhile.
-func (a *attempt) stillOurs(ctx context.Context) error {
-	secret, err := a.Store.Describe(ctx, a.arn)
-	if err != nil {
+// takePending takes AWSPENDING from the new version, to the first of some versions
+// that is there; "" is for none. Whoever takes it decides what becomes of the attempt:
+// if another process has, it has finished or rolled back the same attempt while health
+// was checked here.
+func (a *attempt) takePending(ctx context.Context, to ...string) error {
+	for i, version := range to {
+		a.step(ctx, "take "+secretstore.Pending+" away", a.next)
+		err := a.Store.MoveLabel(ctx, a.arn, secretstore.Pending, a.next, version)
+		switch {
+		case errors.Is(err, secretstore.ErrConflict):
+			return errAgain
+		case errors.Is(err, secretstore.ErrNotFound) && i < len(to)-1:
+			continue
+		}
 		return err
 	}
-	record, err := Decode(secret.Tags[a.view.Tag])
-	if err != nil {
-		return nil //nolint:nilerr // one that is missing or damaged is written anew
-	}
-	if record.Phase == Failed || a.view.next(a.view.Tag, record) != a.next {
-		return errAgain
-	}
 	return nil
-}
-
-// strip takes AWSPENDING away from the new version. That nobody else has taken it
-// tells that no other process has finished or rolled back the same attempt while
-// health was checked; where an earlier run has taken it already, the secret tells.
-func (a *attempt) strip(ctx context.Context, action Action) error {
-	if action == Finish && a.view.Pending() != a.next {
-		if a.Check == nil {
-			return nil
-		}
-		return a.stillOurs(ctx)
-	}
-	a.step(ctx, "take "+secretstore.Pending+" away", a.next)
-	err := a.Store.MoveLabel(ctx, a.arn, secretstore.Pending, a.next, "")
-	if errors.Is(err, secretstore.ErrConflict) {
-		return errAgain
-	}
-	return err
 }
 
 // keepEarlier labels the version that was left, when it holds what stored data
@@ -458,7 +472,7 @@ func (a *attempt) finish(ctx context.Context, out *Outcome) error {
 			return err
 		}
 	}
-	if err := a.strip(ctx, out.Action); err != nil {
+	if err := a.takePending(ctx, ""); err != nil {
 		return err
 	}
 	previous := a.previous()

@@ -88,11 +88,9 @@ func (v View) next(tag string, r Record) string {
 	return r.NextVersion(v.Secret.ARN, tag, r.Base)
 }
 
-// Unfinished reports whether a rotation was begun and neither finished nor rolled
-// back, or failed and not yet repeated, so that an apply has something to repair.
-func (v View) Unfinished() bool {
-	return v.Record != nil && (v.Record.Phase == Begun || v.Record.Phase == Failed)
-}
+// Unfinished reports whether a rotation was asked for, or begun and not finished, or
+// failed and not yet repeated, so that an apply has something to do.
+func (v View) Unfinished() bool { return v.Record != nil && v.Record.Phase != Settled }
 
 // Version returns the version in which the value last changed, and when that was.
 // A version made elsewhere counts, except in a JSON secret, where nobody can tell
@@ -335,6 +333,13 @@ func (v View) CheckForeign() error {
 		return v.foreign("being changed by someone else: version " + pending + " has " + secretstore.Pending)
 	}
 	return nil
+}
+
+// UnderWay reports whether the record in a tag is of an attempt that has made a
+// version, which is yet to be finished.
+func (v View) UnderWay(tag string) bool {
+	other := v.Others[tag]
+	return other.Phase != Settled && len(v.Secret.Labels[v.next(tag, other)]) > 0
 }
 
 // UncheckedError says that the current version is one that another rotation has
