@@ -1,0 +1,125 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package swarm
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/client"
+)
+
+func clientOf(t *testing.T, host string, options ...client.Opt) *client.Client {
+	t.Helper()
+	c, err := client.New(append([]client.Opt{client.WithHost(host), client.WithAPIVersion("1.41")}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// What Docker's daemon answers, through the client. The messages are those of
+// https://github.com/moby/moby/tree/v28.5.2/daemon/cluster and of Docker 20.10.
+func TestKindsOfFailure(t *testing.T) {
+	const id = "abc"
+	for _, tc := range []struct {
+		status  int
+		message string
+		plain   bool // not in Docker's form
+		want    error
+	}{
+		{404, "secret abc not found", false, ErrNotFound},
+		{404, "rpc error: code = NotFound desc = could not find secret abc", false, ErrNotFound},
+		{404, "page not found", false, ErrInternal},
+		{404, "404 page not found", true, ErrInternal},
+		{404, "<html>no such page</html>", true, ErrInternal},
+		{404, "", true, ErrInternal},
+		{404, "secret xyz not found", false, ErrInternal},
+		{409, "rpc error: code = AlreadyExists desc = secret abc already exists", false, ErrNameTaken},
+		{400, "rpc error: code = InvalidArgument desc = secret 'abc' is in use by the following service: api", false, ErrInUse},
+		{400, "rpc error: code = InvalidArgument desc = only updates to Labels are allowed", false, ErrInvalid},
+		{501, "rpc error: code = Unimplemented desc = renaming services is not supported", false, ErrInvalid},
+		{500, "rpc error: code = Unknown desc = update out of sequence", false, ErrConflict},
+		{500, "rpc error: code = Unknown desc = The swarm does not have a leader. It's possible that too few managers are online.", false, ErrNoLeader},
+		{500, "something else", false, ErrInternal},
+		{503, `This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.`, false, ErrNoSwarm},
+		{503, "This node is not a swarm manager. Worker nodes can't be used to view or modify cluster state. Please run this command on a manager node or promote the current node to a manager.", false, ErrWorker},
+		{503, "This node is not a swarm manager. Manager is being prepared or has trouble connecting to the cluster.", false, ErrNoLeader},
+		{503, `Swarm is encrypted and needs to be unlocked before it can be used. Please use "docker swarm unlock" to unlock it.`, false, ErrLocked},
+		{503, "Swarm certificates have expired. To replace them, leave the swarm and join again.", false, ErrNoSwarm},
+		{503, "upstream connect error", true, ErrUnreachable},
+		{400, "Client sent an HTTP request to an HTTPS server.", true, ErrTLS},
+		{401, "who is it", true, ErrPermission},
+		{403, "authorization denied by plugin", false, ErrPermission},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if tc.plain {
+				w.WriteHeader(tc.status)
+				_, _ = fmt.Fprint(w, tc.message)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(tc.status)
+			_ = json.NewEncoder(w).Encode(map[string]string{"message": tc.message})
+		}))
+		_, err := (&Swarm{API: clientOf(t, "tcp://"+server.Listener.Addr().String())}).inspectSecret(t.Context(), id)
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Kind != tc.want || failed.Object != id || !strings.Contains(err.Error(), tc.message) {
+			t.Errorf("%d %q: got %v, want %v", tc.status, tc.message, err, tc.want)
+		}
+		server.Close()
+	}
+}
+
+func TestConnectionsThatFail(t *testing.T) {
+	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "{}") })
+	plain, encrypted := httptest.NewServer(ok), httptest.NewUnstartedServer(ok)
+	encrypted.Config.ErrorLog = nil
+	encrypted.StartTLS()
+	defer plain.Close()
+	defer encrypted.Close()
+	demanding := httptest.NewUnstartedServer(ok)
+	demanding.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	demanding.StartTLS()
+	defer demanding.Close()
+	gone := httptest.NewServer(ok)
+	gone.Close()
+
+	with := func(config *tls.Config) client.Opt {
+		return client.WithHTTPClient(&http.Client{Transport: &http.Transport{TLSClientConfig: config}})
+	}
+	trusting := &tls.Config{RootCAs: encrypted.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs} //nolint:forcetypeassert // httptest's own
+	for name, tc := range map[string]struct {
+		server  *httptest.Server
+		options []client.Opt
+		want    error
+	}{
+		"a daemon with TLS, without":     {encrypted, nil, ErrTLS},
+		"a daemon without TLS, with":     {plain, []client.Opt{with(trusting)}, ErrTLS},
+		"another authority":              {encrypted, []client.Opt{with(&tls.Config{})}, ErrTLS},
+		"without a client's certificate": {demanding, []client.Opt{with(trusting)}, ErrTLS},
+		"nobody there":                   {gone, nil, ErrUnreachable},
+	} {
+		c := clientOf(t, "tcp://"+tc.server.Listener.Addr().String(), append(tc.options, client.WithHost("tcp://"+tc.server.Listener.Addr().String()))...)
+		_, err := (&Swarm{API: c}).Read(t.Context(), "abc")
+		if !errors.Is(err, tc.want) || errors.Is(err, ErrNotFound) {
+			t.Errorf("%s: got %v, want %v", name, err, tc.want)
+		}
+	}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := (&Swarm{API: clientOf(t, "tcp://"+plain.Listener.Addr().String())}).Read(ctx, "abc")
+	var failed *Error
+	if !errors.Is(err, context.Canceled) || errors.As(err, &failed) {
+		t.Errorf("got %v for an interrupted request, want %v and no kind", err, context.Canceled)
+	}
+}

@@ -1,0 +1,109 @@
+// Copyright (c) ROI Systems
+// SPDX-License-Identifier: MPL-2.0
+
+package swarm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
+)
+
+// check refuses a service that cannot be updated, before anything changes.
+func (w *work) check(ctx context.Context, service swarm.Service) error {
+	refuse := func(kind, err error) error {
+		return &Error{Op: "update the service", Object: service.Spec.Name, Kind: kind, Err: err}
+	}
+	switch {
+	case service.Spec.Mode.ReplicatedJob != nil, service.Spec.Mode.GlobalJob != nil:
+		return refuse(ErrJob, nil)
+	case service.Spec.TaskTemplate.ContainerSpec == nil:
+		return refuse(ErrInvalid, errors.New("its tasks are no containers, and can have no secrets"))
+	}
+	to := w.current
+	if w.want.Value != nil {
+		to = Version{} // not known yet
+	}
+	_, changed, err := swap{&w.series, to, w.want.Target}.apply(service.Spec)
+	switch {
+	case err != nil:
+		return refuse(ErrInvalid, err)
+	case !changed:
+		return nil
+	}
+	return w.checkPaused(ctx, service, refuse)
+}
+
+// checkPaused refuses a service whose last update is paused with tasks left behind:
+// one more update would bring what Docker has stopped to all of them. An update of
+// ours that was interrupted is no reason: this one takes its place.
+func (w *work) checkPaused(ctx context.Context, service swarm.Service, refuse func(kind, err error) error) error {
+	if service.UpdateStatus == nil || service.UpdateStatus.State != swarm.UpdateStatePaused {
+		return nil
+	}
+	for _, v := range w.present {
+		if refersTo(&service.Spec, v.ID) && (v.pending || v.Number > w.want.Last) {
+			return nil
+		}
+	}
+	tasks, err := w.listTasks(ctx, service)
+	if err != nil {
+		return err
+	}
+	if _, missing := count(service, tasks); missing != "" {
+		return refuse(ErrPaused, errors.New(service.UpdateStatus.Message))
+	}
+	return nil
+}
+
+// roll moves the services to the version, one after the other.
+func (w *work) roll(ctx context.Context) error {
+	deadline, cancel := context.WithTimeout(ctx, w.want.Timeout)
+	defer cancel()
+	for _, id := range w.services {
+		err := w.move(deadline, id)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted while services are moved to %s: %w", w.version.Name, ctx.Err())
+		}
+		return w.undo(ctx, id, err)
+	}
+	return nil
+}
+
+// move moves one service and waits for it. Where an interrupted Apply has done the
+// first, it waits all the same.
+func (w *work) move(ctx context.Context, id string) error {
+	var stack *StackService
+	var name string
+	swap := swap{&w.series, w.version, w.want.Target}
+	index, err := w.updateService(ctx, id, "move the service to "+w.version.Name, func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
+		name = service.Spec.Name
+		if namespace := service.Spec.Labels[stackLabel]; namespace != "" {
+			stack = &StackService{Service: name, Stack: namespace, Compose: "name: " + w.version.Name}
+		}
+		spec, changed, err := swap.apply(service.Spec)
+		if err != nil {
+			err = &Error{Op: "update the service", Object: name, Kind: ErrInvalid, Err: err}
+		}
+		return client.ServiceUpdateOptions{Spec: spec}, changed, err
+	})
+	if err != nil {
+		return err
+	}
+	if index > 0 {
+		w.updated[id] = true
+		w.out.Rolled = append(w.out.Rolled, name)
+		if stack != nil {
+			w.out.Stacks = append(w.out.Stacks, *stack)
+		}
+	} else if !w.made {
+		return nil // nothing was to be done
+	}
+	return w.converge(ctx, id, index, w.version, w.want.Timeout)
+}
