@@ -67,7 +67,7 @@ func (s *Server) authenticate(hr *http.Request, call *Call) (identity, error) {
 		return refuse("MissingAuthenticationTokenException", "MissingAuthenticationToken",
 			"Request is missing Authentication Token")
 	}
-	if scope.service != call.Service {
+	if service := scope.service; service != call.Service && !(service == cloudWatchSigning && call.Service == cloudWatch) {
 		return refuse("InvalidSignatureException", "SignatureDoesNotMatch",
 			"Credential should be scoped to correct service: '"+call.Service+"'.")
 	}
@@ -92,6 +92,7 @@ func (s *Server) authenticate(hr *http.Request, call *Call) (identity, error) {
 type permissions struct {
 	denied    []string
 	onlyThese []string // nil: everything that is not denied
+	policies  []iamPolicy
 }
 
 // actionsBeside are IAM actions that are no operation of the fake, but that
@@ -115,7 +116,7 @@ func (s *Server) DenyAllBut(patterns ...string) {
 	s.permission.onlyThese = append([]string{}, patterns...)
 }
 
-// AllowAll takes back Deny and DenyAllBut.
+// AllowAll takes back Deny, DenyAllBut and Attach.
 func (s *Server) AllowAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,7 +178,7 @@ func (p permissions) allow(action string) bool {
 // authorize fails unless the caller may do an action. Wording: AWS's own, see
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (r *request) authorize(action, resource string) error {
-	if r.permission.allow(action) {
+	if r.permission.allow(action) && r.attached(action, resource) {
 		return nil
 	}
 	if resource == "" {
@@ -185,7 +186,7 @@ func (r *request) authorize(action, resource string) error {
 	}
 	message := "User: " + r.who.arn + " is not authorized to perform: " + action + " on resource: " + resource +
 		" because no identity-based policy allows the " + action + " action"
-	if r.call.Service == tokenService {
+	if r.call.Service == tokenService || r.call.Service == cloudWatch {
 		return &apiError{code: "AccessDenied", message: message, status: http.StatusForbidden}
 	}
 	return fail("AccessDeniedException", "%s", message)

@@ -12,7 +12,7 @@ import (
 
 // Call is one request that arrived, also when it failed or a fault swallowed it.
 type Call struct {
-	Service   string // secretsmanager, kms or sts
+	Service   string // secretsmanager, kms, sts or cloudwatch
 	Op        string
 	Account   string // "" until the request is authenticated
 	Region    string

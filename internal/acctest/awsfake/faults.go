@@ -107,19 +107,19 @@ func (f *Fault) apiError(service string) *apiError {
 	switch f.Kind {
 	case Throttled:
 		code := "ThrottlingException"
-		if service == tokenService {
+		if service == tokenService || service == cloudWatch {
 			code = "Throttling"
 		}
 		return fail(code, "Rate exceeded")
 	case AccessDenied:
 		code := "AccessDeniedException"
-		if service == tokenService {
+		if service == tokenService || service == cloudWatch {
 			code = "AccessDenied"
 		}
 		return fail(code, "Access denied by an injected fault")
 	case InternalError:
 		code := map[string]string{
-			secretsManager: "InternalServiceError", keyManagement: "KMSInternalException", tokenService: "InternalFailure",
+			secretsManager: "InternalServiceError", keyManagement: "KMSInternalException", tokenService: "InternalFailure", cloudWatch: "InternalServiceFault",
 		}[service]
 		return &apiError{code: code, message: "An error occurred on the server side.", status: http.StatusInternalServerError}
 	default:

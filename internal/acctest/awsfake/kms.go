@@ -137,7 +137,7 @@ func (r *request) encryptionKey(id string) (*Key, error) {
 	// Service model, CreateSecret: "To encrypt the secret with a KMS key other
 	// than aws/secretsmanager, you need kms:GenerateDataKey and kms:Decrypt
 	// permission to the key." Message: https://github.com/aws/aws-cdk/issues/7677.
-	if !r.permission.allow("kms:GenerateDataKey") || !r.permission.allow("kms:Decrypt") {
+	if !r.mayUse("kms:GenerateDataKey", k) || !r.mayUse("kms:Decrypt", k) {
 		return nil, fail("AccessDeniedException", "Access to KMS is not allowed")
 	}
 	// "Secrets Manager supports only symmetric encryption KMS keys":
@@ -160,7 +160,7 @@ func (r *request) decryptable(v *version) error {
 	}
 	// Service model, GetSecretValue: "you also need kms:Decrypt permissions for
 	// that key".
-	if !r.permission.allow("kms:Decrypt") {
+	if !r.mayUse("kms:Decrypt", v.key) {
 		return fail("AccessDeniedException", "Access to KMS is not allowed")
 	}
 	if v.key.State != "Enabled" {
@@ -180,7 +180,7 @@ func (r *request) changeKey(rec *record, id string) error {
 		return err
 	}
 	rec.keyID = id
-	if k.Manager != "AWS" && !r.permission.allow("kms:Encrypt") {
+	if k.Manager != "AWS" && !r.mayUse("kms:Encrypt", k) {
 		return nil
 	}
 	for _, label := range []string{labelCurrent, labelPending, labelPrevious} {

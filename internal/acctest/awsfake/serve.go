@@ -63,6 +63,9 @@ var operations = map[string]map[string]operation{
 		"AssumeRole":                (*request).assumeRole,
 		"AssumeRoleWithWebIdentity": (*request).assumeRoleWithWebIdentity,
 	},
+	cloudWatch: {
+		"PutMetricData": (*request).putMetricData,
+	},
 }
 
 func op[In any](run func(*request, In) (any, error)) operation {
@@ -82,6 +85,10 @@ type request struct {
 	who  identity
 	here *space
 	at   time.Time
+
+	tagKeys   []string // that the request sets or removes
+	encoding  string   // of the body
+	namespace string   // of metrics
 }
 
 // serve handles one request: record, Before, faults, process, After, respond.
@@ -131,7 +138,10 @@ func (s *Server) route(hr *http.Request, body []byte) (*Call, operation, *apiErr
 	call := &Call{Region: scopeOf(hr).region}
 	target := hr.Header.Get("X-Amz-Target")
 	prefix, name, isJSON := strings.Cut(target, ".")
+	cborOp, isCBOR := isCBOR(hr)
 	switch {
+	case isCBOR:
+		call.Service, call.Op = cloudWatch, cborOp
 	case hr.Method != http.MethodPost || hr.URL.Path != "/":
 		call.Service = secretsManager
 		return call, nil, unmodelled("%s %s", hr.Method, hr.URL.Path)
@@ -167,7 +177,13 @@ func (s *Server) process(call *Call, hr *http.Request, run operation, routing *a
 			call.Region = s.region // unsigned requests of STS
 		}
 		s.settle()
-		r := &request{Server: s, call: call, who: who, here: s.space(who.account, call.Region), at: s.now()}
+		r := &request{
+			Server: s, call: call, who: who, here: s.space(who.account, call.Region), at: s.now(),
+			tagKeys: tagKeys(body), encoding: hr.Header.Get("Content-Encoding"),
+		}
+		if call.Service == cloudWatch {
+			return run(r, body) // which namespace the action is for is inside
+		}
 		if err := r.authorize(call.Service+":"+call.Op, call.SecretID); err != nil {
 			return nil, err
 		}
@@ -176,6 +192,9 @@ func (s *Server) process(call *Call, hr *http.Request, run operation, routing *a
 	if err == nil {
 		if xml, ok := out.(xmlResult); ok {
 			return xml.response(call.RequestID)
+		}
+		if call.Service == cloudWatch {
+			return cborResponse()
 		}
 		return jsonResponse(out)
 	}
@@ -190,8 +209,11 @@ func (s *Server) process(call *Call, hr *http.Request, run operation, routing *a
 }
 
 func errorResponse(call *Call, e *apiError) response {
-	if call.Service == tokenService {
+	switch call.Service {
+	case tokenService:
 		return xmlError(e, call.RequestID)
+	case cloudWatch:
+		return cborError(e)
 	}
 	return jsonError(call.Service, e)
 }

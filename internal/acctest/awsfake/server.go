@@ -2,14 +2,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package awsfake is a strict fake of AWS Secrets Manager, and of the parts of
-// KMS and STS that go with it. It speaks the wire protocols of the services over
-// loopback HTTP, so that the real SDK, in this process or another, is tested
-// against it.
+// KMS, STS and CloudWatch that go with it. It speaks the wire protocols of the
+// services over loopback HTTP, so that the real SDK, in this process or another,
+// is tested against it.
 //
 // Every rule names its source beside it. Three kinds are used: a URL; "service
 // model", which is the API text in the comments of aws-sdk-go-v2's
-// service/secretsmanager, service/kms and service/sts (the same text as
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/); and
+// service/secretsmanager, service/kms, service/sts and service/cloudwatch (the same
+// text as https://docs.aws.amazon.com/secretsmanager/latest/apireference/); and
 // "recorded", which is an answer of AWS itself as recorded in
 // https://github.com/localstack/localstack/blob/main/tests/aws/services/secretsmanager/test_secretsmanager.snapshot.json.
 // A rule without a source says "assumed": there the stricter reading was taken.
@@ -69,6 +69,8 @@ type Server struct {
 	emptyPages   bool
 	forceDelay   time.Duration
 	aliasARNs    bool
+
+	metrics []Metric
 }
 
 // An Option changes how a Server starts.

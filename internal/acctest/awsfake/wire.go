@@ -95,6 +95,8 @@ type response struct {
 	status      int
 	contentType string
 	errorCode   string
+	protocol    string // Smithy-Protocol, where there is one
+	queryError  string // the code of the query protocol, where the protocol carries it
 	body        []byte
 }
 
@@ -103,6 +105,12 @@ func (r response) write(w http.ResponseWriter, requestID string, now time.Time) 
 	h.Set("Content-Type", r.contentType)
 	h.Set("Date", now.UTC().Format(http.TimeFormat))
 	h.Set("X-Amzn-RequestId", requestID)
+	if r.protocol != "" {
+		h.Set(protocolHeader, r.protocol)
+	}
+	if r.queryError != "" {
+		h.Set("X-Amzn-Query-Error", r.queryError)
+	}
 	h.Set("Content-Length", strconv.Itoa(len(r.body)))
 	w.WriteHeader(r.status)
 	_, _ = io.Copy(w, bytes.NewReader(r.body)) // a client that has gone is not the server's matter

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 
@@ -66,6 +67,21 @@ func (s *Store) Scope(ctx context.Context) (secretstore.Scope, error) {
 
 func (s *Store) connect(ctx context.Context) (*session, error) {
 	return s.session.get(ctx, func(ctx context.Context) (*session, error) { return open(ctx, s.config) })
+}
+
+// Call does one operation of another service, with the credentials, the retries
+// and the log of this Store. name and id are for errors, as in name "id", and
+// action is the IAM action that the operation needs. An error is an *Error of
+// secretstore, or that of a caller who gave up.
+func (s *Store) Call(ctx context.Context, name, id, action string, do func(context.Context, aws.Config) error) error {
+	conn, err := s.connect(ctx)
+	attempts := 1
+	if err == nil {
+		ctx = countAttempts(ctx)
+		err = do(ctx, conn.config)
+		attempts = attemptsOf(ctx)
+	}
+	return s.fail(ctx, operation{name: name, action: action}, id, attempts, err)
 }
 
 // run does one operation on a secret. The values are those that the request
