@@ -34,7 +34,8 @@ func Shannon(value string) float64 {
 		total++
 	}
 	var bits float64
-	for _, n := range slices.AppendSeq(ascii[:], maps.Values(other)) {
+	// Sorted, so that the last bit of the sum is the same every time.
+	for _, n := range slices.Sorted(slices.Values(slices.AppendSeq(ascii[:], maps.Values(other)))) {
 		if n > 0 {
 			share := float64(n) / total
 			bits -= share * math.Log2(share)

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/docker"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/moto"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
@@ -45,6 +46,7 @@ func TestMain(m *testing.M) {
 	_ = os.Unsetenv("TF_CLI_CONFIG_FILE")
 	code := m.Run()
 	moto.Stop()
+	docker.Stop()
 	tfcli.Cleanup()
 	_ = os.RemoveAll(clockProviderFolder)
 	os.Exit(code)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -25,6 +26,7 @@ import (
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/awssm"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/localstore"
+	"github.com/roi-systems/terraform-provider-roi/internal/swarm"
 )
 
 // providerData is what resources get from the provider. Everything that needs a
@@ -36,14 +38,20 @@ type providerData struct {
 	terraformVersion string
 	clock            clock.Clock
 	wrapStore        func(secretstore.Store) secretstore.Store
+	wrapDocker       func(swarm.API) swarm.API
 	env              environmentVariables
 	model            providerModel
 
 	secrets   secretRun
 	rotations rotationRun
+	docker    dockerConnection
 
 	storeMu sync.Mutex
 	store   secretstore.Store
+
+	awsMu       sync.Mutex
+	aws         *awssm.Store
+	metricsDown atomic.Bool // nothing more is published
 }
 
 // configure returns the provider's data in a Configure method of a resource. It
@@ -332,6 +340,17 @@ func (d *providerData) newStore() (secretstore.Store, error) {
 		config := localstore.Config{Path: model.Path.ValueString(), IdentityFile: model.IdentityFile.ValueString()}
 		return localstore.New(config, d.clock), nil
 	}
+	return d.awsStore()
+}
+
+// awsStore returns the store in AWS, which what is in AWS beside the secrets is
+// reached through, too. It is made once.
+func (d *providerData) awsStore() (*awssm.Store, error) {
+	d.awsMu.Lock()
+	defer d.awsMu.Unlock()
+	if d.aws != nil {
+		return d.aws, nil
+	}
 	model, err := nestedModel[awsModel](d.model.AWS, "aws")
 	if err != nil {
 		return nil, err
@@ -340,7 +359,8 @@ func (d *providerData) newStore() (secretstore.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return awssm.New(config), nil
+	d.aws = awssm.New(config)
+	return d.aws, nil
 }
 
 // nestedModel reads one object of the provider's configuration, all of which

@@ -15,11 +15,13 @@ import (
 
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
+	"github.com/roi-systems/terraform-provider-roi/internal/swarm"
 )
 
 var (
 	_ provider.Provider                       = (*roiProvider)(nil)
 	_ provider.ProviderWithEphemeralResources = (*roiProvider)(nil)
+	_ provider.ProviderWithFunctions          = (*roiProvider)(nil)
 )
 
 // New returns a constructor of the provider for main. version is shown in the
@@ -49,9 +51,10 @@ func NewForTest(version string, clock clock.Clock, options ...Option) provider.P
 }
 
 type roiProvider struct {
-	version   string
-	clock     clock.Clock
-	wrapStore func(secretstore.Store) secretstore.Store
+	version    string
+	clock      clock.Clock
+	wrapStore  func(secretstore.Store) secretstore.Store
+	wrapDocker func(swarm.API) swarm.API
 }
 
 // Metadata implements provider.Provider.
@@ -74,6 +77,7 @@ func (p *roiProvider) Configure(ctx context.Context, req provider.ConfigureReque
 		terraformVersion: req.TerraformVersion,
 		clock:            p.clock,
 		wrapStore:        p.wrapStore,
+		wrapDocker:       p.wrapDocker,
 		env:              readEnvironmentVariables(),
 	}
 	resp.Diagnostics.Append(req.Config.Get(ctx, &data.model)...)
@@ -85,6 +89,7 @@ func (p *roiProvider) Configure(ctx context.Context, req provider.ConfigureReque
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	resp.DataSourceData = data
 	resp.ResourceData = data
 	resp.EphemeralResourceData = data
 }
@@ -94,11 +99,18 @@ func (p *roiProvider) Resources(context.Context) []func() resource.Resource {
 	return []func() resource.Resource{
 		newSecretResource,
 		newRotationResource,
+		newDockerSecretResource,
+		newEnvFileResource,
 	}
 }
 
 // DataSources implements provider.Provider.
-func (p *roiProvider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+func (p *roiProvider) DataSources(context.Context) []func() datasource.DataSource {
+	return []func() datasource.DataSource{
+		newRotationReport,
+		newComplianceReport,
+	}
+}
 
 // EphemeralResources implements provider.ProviderWithEphemeralResources.
 func (p *roiProvider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {

@@ -72,6 +72,7 @@ type webIdentityRoleModel struct {
 }
 
 type endpointsModel struct {
+	CloudWatch     types.String `tfsdk:"cloudwatch"`
 	IAM            types.String `tfsdk:"iam"`
 	KMS            types.String `tfsdk:"kms"`
 	SecretsManager types.String `tfsdk:"secretsmanager"`

@@ -28,6 +28,7 @@ type providerModel struct {
 	Rotation    types.Object `tfsdk:"rotation"`
 	KMS         types.Object `tfsdk:"kms"`
 	Policies    types.Map    `tfsdk:"policies"`
+	Metrics     types.Object `tfsdk:"metrics"`
 }
 
 type localModel struct {
@@ -94,6 +95,7 @@ func providerSchema() schema.Schema {
 			"rotation": rotationAttribute(),
 			"kms":      kmsAttribute(),
 			"policies": policiesAttribute(),
+			"metrics":  metricsAttribute(),
 		},
 	}
 }

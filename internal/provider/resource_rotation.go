@@ -171,23 +171,25 @@ func rotationArguments(ctx context.Context) map[string]schema.Attribute {
 			NestedObject: schema.NestedAttributeObject{Attributes: healthCheckAttributes()},
 			Validators:   []validator.List{listvalidator.SizeBetween(1, 10)},
 		},
-		"timeouts": timeoutsAttribute(ctx),
+		"timeouts": timeoutsAttribute(ctx,
+			"How long each operation may take: numbers with units `s`, `m`, `h`. What is unfinished then is finished by the next apply.",
+			map[string]string{
+				"create": "Time for a rotation, health checks included (default: `20m`).",
+				"update": "Time for a change in place (default: `20m`).",
+				"delete": "Time for the first half of a replacement (default: `20m`).",
+			}),
 	}
 }
 
 // timeoutsAttribute is the library's attribute with descriptions in Markdown,
 // which it does not take.
-func timeoutsAttribute(ctx context.Context) schema.Attribute {
+func timeoutsAttribute(ctx context.Context, description string, operations map[string]string) schema.Attribute {
 	attribute, ok := timeouts.Attributes(ctx, timeouts.Opts{Create: true, Update: true, Delete: true}).(schema.SingleNestedAttribute)
 	if !ok {
 		panic("terraform-plugin-framework-timeouts returned another kind of attribute")
 	}
-	attribute.MarkdownDescription = "How long each operation may take: numbers with units `s`, `m`, `h`. What is unfinished then is finished by the next apply."
-	for name, description := range map[string]string{
-		"create": "Time for a rotation, health checks included (default: `20m`).",
-		"update": "Time for a change in place (default: `20m`).",
-		"delete": "Time for the first half of a replacement (default: `20m`).",
-	} {
+	attribute.MarkdownDescription = description
+	for name, description := range operations {
 		text, ok := attribute.Attributes[name].(schema.StringAttribute)
 		if !ok {
 			panic("terraform-plugin-framework-timeouts returned another kind of attribute for " + name)

@@ -128,6 +128,7 @@ func (r *rotationResource) Create(ctx context.Context, req resource.CreateReques
 		}
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationFailedKey, []byte("true"))...)
 	}
+	resp.Diagnostics.Append(r.publishCreate(ctx, plan, out, err)...)
 	plan.setState(state, plan.schedule(facts.rotationDefaults), facts.Looked)
 	resp.Diagnostics.Append(facts.keep(ctx, resp.Private)...)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, jsonString(uuid.NewString()))...)
@@ -347,6 +348,7 @@ func (r *rotationResource) Update(ctx context.Context, req resource.UpdateReques
 		}
 		return
 	}
+	resp.Diagnostics.Append(r.publishDue(ctx, plan, now, false)...)
 	plan.settle(now, defaults, looked)
 	resp.Diagnostics.Append(resp.State.Set(ctx, plan)...)
 }
@@ -424,7 +426,7 @@ func (r *rotationResource) Delete(ctx context.Context, req resource.DeleteReques
 	}
 	timeout, diags := state.Timeouts.Delete(ctx, defaultRotationTimeout)
 	resp.Diagnostics.Append(diags...)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	id, before := state.SecretID.ValueString(), rotation.TagKey(state.named())
 	after := before
@@ -436,13 +438,14 @@ func (r *rotationResource) Delete(ctx context.Context, req resource.DeleteReques
 	var asked *rotation.Record
 	var err error
 	if facts, _ := factsIn(ctx, req.Private); !facts.Supplied {
-		asked, err = r.ask(ctx, id, state)
+		asked, err = r.ask(limited, id, state)
 	}
 	if errors.Is(err, secretstore.ErrNotFound) || errors.Is(err, secretstore.ErrScheduledForDeletion) {
 		err = nil // nothing is left to rotate
 	}
 	if err != nil {
 		resp.Diagnostics.Append(r.data.diagnoseRotation("replace the rotation of", id, err))
+		resp.Diagnostics.Append(r.publishFailure(ctx, state)...)
 		return
 	}
 	r.data.rotations.deleted(rotationID{secretName(id), after}, deletedRotation{asked, before})

@@ -38,6 +38,7 @@ var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 func retrying(fake *awsfake.Server) aws.Config {
 	config := fake.Config()
 	config.Retryer = nil
+	config.RetryMaxAttempts = 25 // the store's
 	return config
 }
 

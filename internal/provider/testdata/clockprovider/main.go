@@ -4,7 +4,8 @@
 // Command clockprovider is the provider as a process of its own, at a time that a
 // test sets: ROI_TEST_NOW is when it starts. The file that ROI_TEST_KILL names, if
 // it is there, says at which call to the store the process kills itself, by the
-// name of the secret: {"app/jwt": {"call": 3, "after": true}}.
+// name of the secret: {"app/jwt": {"call": 3, "after": true}}. ROI_TEST_KILL_DOCKER
+// does the same for calls to Docker.
 package main
 
 import (
@@ -37,9 +38,7 @@ func main() {
 	}
 	clock := shifted{time.Until(now)}
 	constructor := func() provider.Provider {
-		return roi.NewForTest("test", clock, roi.WithStore(func(store secretstore.Store) secretstore.Store {
-			return &mortal{Store: store, calls: map[string]int{}}
-		}))
+		return roi.NewForTest("test", clock, roi.WithStore(newMortal), roi.WithDocker(newMortalDocker))
 	}
 	if err := providerserver.Serve(context.Background(), constructor, providerserver.ServeOpts{
 		Address:         "registry.terraform.io/roi-systems/roi",
