@@ -5,12 +5,16 @@ package provider
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
@@ -23,6 +27,7 @@ import (
 //	<!-- fails -->                the commands are expected to fail
 //	<!-- output -->               the lines of the block are in the output of the commands before
 //	<!-- not run: reason -->      the block is only checked for its syntax
+//	<!-- tested by: TestName -->  the block is a file that another test runs
 type guideBlock struct {
 	language, comment, text string
 	line                    int
@@ -138,6 +143,10 @@ func runGuide(t *testing.T, path string) {
 			}
 		case block.language == "terraform":
 			validateBlock(t, fmt.Sprintf("%s:%d", filepath.Base(path), block.line), block.text)
+		case kind == "tested by":
+			if !slices.Contains(testNames(t), argument) {
+				fail("there is no test %s", argument)
+			}
 		case kind == "not run" && argument != "":
 		default:
 			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
@@ -163,5 +172,152 @@ func validateBlock(t *testing.T, where, text string) {
 	}
 	if result := w.Run("fmt", "-check", "-diff", "-no-color"); result.ExitCode != 0 {
 		t.Errorf("%s is not formatted:\n%s", where, result.Stdout)
+	}
+}
+
+// testNames returns the tests of this module.
+func testNames(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, match := range testFunction.FindAllStringSubmatch(goSources(t, true), -1) {
+		names = append(names, match[1])
+	}
+	return names
+}
+
+var testFunction = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+
+// goSources returns the Go files of the module, tests or others, one after the
+// other.
+func goSources(t *testing.T, tests bool) string {
+	t.Helper()
+	var all strings.Builder
+	err := filepath.WalkDir(filepath.Join("..", "..", "internal"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") != tests {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		all.Write(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all.String()
+}
+
+var markdownLink = regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
+
+// TestLinksBetweenPages looks for the page behind every relative link of a template:
+// another template, or the page of something that the provider has. A part of a page
+// that a link names must be there as well.
+func TestLinksBetweenPages(t *testing.T) {
+	root := filepath.Join("..", "..", "templates")
+	templates, err := filepath.Glob(filepath.Join(root, "*", "*.md.tmpl"))
+	if err != nil || len(templates) == 0 {
+		t.Fatalf("no templates: %v", err)
+	}
+	made := madePages(t)
+	for _, from := range append(templates, filepath.Join(root, "index.md.tmpl")) {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, link := range markdownLink.FindAllStringSubmatch(string(content), -1) {
+			target, part := link[1], link[2]
+			if strings.Contains(target, "://") {
+				continue
+			}
+			page := from
+			if target != "" {
+				page = filepath.Join(filepath.Dir(from), filepath.FromSlash(target)+".tmpl")
+			}
+			name, err := filepath.Rel(root, strings.TrimSuffix(page, ".md.tmpl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := os.ReadFile(page)
+			switch {
+			case err == nil && part != "" && !slices.Contains(anchors(string(text)), part[1:]):
+				t.Errorf("%s: %s%s: the page has no such part", from, target, part)
+			case err != nil && !slices.Contains(made, filepath.ToSlash(name)):
+				t.Errorf("%s: %s: there is no such page", from, target)
+			}
+		}
+	}
+}
+
+// madePages returns the pages of all that the provider has, such as resources/secret.
+func madePages(t *testing.T) []string {
+	t.Helper()
+	server, err := factories()["roi"]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pages []string
+	for name := range schema.ResourceSchemas {
+		pages = append(pages, "resources/"+strings.TrimPrefix(name, "roi_"))
+	}
+	for name := range schema.DataSourceSchemas {
+		pages = append(pages, "data-sources/"+strings.TrimPrefix(name, "roi_"))
+	}
+	for name := range schema.EphemeralResourceSchemas {
+		pages = append(pages, "ephemeral-resources/"+strings.TrimPrefix(name, "roi_"))
+	}
+	for name := range schema.Functions {
+		pages = append(pages, "functions/"+name)
+	}
+	return pages
+}
+
+// anchors returns the parts of a page, as the registry and GitHub name them.
+func anchors(markdown string) []string {
+	var parts []string
+	for _, heading := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(markdown, -1) {
+		name := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		parts = append(parts, strings.ReplaceAll(name, " ", "-"))
+	}
+	return parts
+}
+
+// TestTroubleshootingQuotesTheProvider keeps the guide on messages and the messages
+// together: each heading of the third level is the summary of a diagnostic.
+func TestTroubleshootingQuotesTheProvider(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join("..", "..", "templates", "guides", "troubleshooting.md.tmpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	summaries := regexp.MustCompile("(?m)^### (.*)$").FindAllStringSubmatch(string(guide), -1)
+	if len(summaries) < 50 {
+		t.Errorf("the guide has %d messages", len(summaries))
+	}
+	source := goSources(t, false)
+	for _, summary := range summaries {
+		if !strings.Contains(source, `"`+summary[1]+`"`) {
+			t.Errorf("no diagnostic has the summary %q", summary[1])
+		}
+	}
+}
+
+// TestThreatModelNamesTests looks for the tests by which the guide says that a
+// promise is kept.
+func TestThreatModelNamesTests(t *testing.T) {
+	guide, err := os.ReadFile(filepath.Join("..", "..", "templates", "guides", "threat-model.md.tmpl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(string(guide), -1)
+	if len(named) == 0 {
+		t.Error("the guide names no test")
+	}
+	names := testNames(t)
+	for _, name := range named {
+		if !slices.Contains(names, name[1]) {
+			t.Errorf("there is no test %s", name[1])
+		}
 	}
 }
