@@ -79,8 +79,7 @@ func (r *rotationResource) reportOn(ctx context.Context, m secretRotationModel, 
 		if err != nil {
 			return nil, err
 		}
-		record := view.Record
-		if record != nil && record.Phase == rotation.Settled && int64(record.Days) == m.RotationDays.ValueInt64() && view.State().Version == now.Version {
+		if view.Record != nil && int64(view.Record.Days) == m.RotationDays.ValueInt64() && view.State().Version == now.Version {
 			at := r.data.Clock().Now()
 			return report.Make(ctx, onlySecret{store, secret}, report.Query{Foreign: true, Now: at, DueAt: at})
 		}

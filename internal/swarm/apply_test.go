@@ -236,6 +236,88 @@ func TestIncompleteRollbackLeavesTheVersion(t *testing.T) {
 	f.expect("", map[string]string{"first": "good", "second": "good"}, []string{"good", "old"})
 }
 
+// A rollback is waited for, whichever way it takes and however Docker is behind, and
+// one that Docker gives up is told from one that is done.
+func TestRollbackIsWaitedFor(t *testing.T) {
+	for name, tc := range map[string]struct {
+		previous bool // the previous spec is what the service goes back to
+		end      swarm.UpdateState
+		want     string // part of the error
+	}{
+		"to the previous spec": {true, "", ""},
+		"to the reference":     {false, "", ""},
+		"given up by Docker":   {true, swarm.UpdateStateRollbackPaused, "is rollback_paused: because"},
+		"paused":               {false, swarm.UpdateStatePaused, "is paused: because"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake(t)
+			first := f.apply(Want{Name: "key", Value: wantFor("one", scenario{}).Value})
+			second := f.apply(Want{Name: "key", Last: 1, Current: first.Version.ID, Keep: 1, Value: wantFor("two", scenario{}).Value})
+			service := f.addService("api", 5, swarm.UpdateFailureActionPause, second.Version)
+			if tc.previous {
+				service.PreviousSpec = new(clone(service.Spec))
+				reference := service.PreviousSpec.TaskTemplate.ContainerSpec.Secrets[0]
+				reference.SecretID, reference.SecretName = first.Version.ID, first.Version.Name
+			}
+			api := wrapped{f, func(name, _ string, call func() error) error {
+				if status := service.UpdateStatus; name == "ServiceUpdate" && status != nil && status.State != swarm.UpdateStateCompleted && status.State != swarm.UpdateStateRollbackCompleted {
+					t.Errorf("the service is updated again while it is %s", status.State)
+				}
+				err := call()
+				if strings.HasPrefix(name, "ServiceR") || name == "ServiceUpdate" && service.UpdateStatus == nil {
+					f.frozen = 5
+					if tc.end != "" {
+						service.UpdateStatus = &swarm.UpdateStatus{State: tc.end, Message: "because"}
+					}
+				}
+				return err
+			}}
+			w := work{Swarm: &Swarm{API: api, Sleep: noSleep}, current: first.Version, version: second.Version, series: series{base: "key"}}
+			_, step, err := w.revert(t.Context(), service.ID)
+			if tc.want != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.want) {
+					t.Errorf("got error %v, want %q", err, tc.want)
+				}
+				return
+			}
+			if err != nil || !strings.HasSuffix(step, "is back on key-v1") {
+				t.Fatalf("step %q, error %v", step, err)
+			}
+			for _, task := range f.tasks {
+				if shouldRun(*task) && secretsOf(task.Spec)[0].SecretID != first.Version.ID {
+					t.Errorf("task %s still has the version that failed", task.ID)
+				}
+			}
+			if refersTo(service.PreviousSpec, second.Version.ID) {
+				t.Error("the previous spec still refers to the version that failed")
+			}
+		})
+	}
+}
+
+// What has failed is put back also when somebody ends the run meanwhile.
+func TestRollbackOutlivesTheContext(t *testing.T) {
+	f := newFake(t)
+	out := f.apply(Want{Name: "key", Value: wantFor("old", scenario{}).Value})
+	f.addService("first", 1, swarm.UpdateFailureActionPause, out.Version)
+	f.addService("second", 1, swarm.UpdateFailureActionPause, out.Version)
+	want := wantFor("bad", scenario{})
+	want.Current, want.Last = out.Version.ID, 1
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &Swarm{Sleep: noSleep, API: wrapped{f, func(name, _ string, call func() error) error {
+		if name == "ServiceRollback" {
+			cancel()
+		}
+		return call()
+	}}}
+	_, err := s.Apply(ctx, want)
+	var rolledBack *RolledBackError
+	if !errors.As(err, &rolledBack) || rolledBack.Left != nil {
+		t.Fatalf("got error %v, want a complete *RolledBackError", err)
+	}
+	f.expect("", map[string]string{"first": "old", "second": "old"}, []string{"old"})
+}
+
 // An update that Docker has paused is not carried to the tasks that it spared, unless
 // all tasks run by now.
 func TestPausedServices(t *testing.T) {

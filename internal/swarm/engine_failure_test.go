@@ -60,6 +60,9 @@ func TestFailedUpdateIsRolledBack(t *testing.T) {
 			if text := err.Error(); strings.Contains(text, docker.Refused) || strings.Contains(text, "SECRET_FILE") {
 				t.Error("the error shows the value, or the environment of the task")
 			}
+			if diff := cmp.Diff([]string{"service " + s.Name + " is back on " + f.want.Name + "-v1", f.want.Name + "-v2 is removed"}, err.Steps); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
 			s.WaitFor(t, 2, "one")
 			f.versions("v1")
 			f.refersTo(s, "v1")

@@ -22,7 +22,7 @@ import (
 // It keeps the rules that this package has to do with, as swarmkit has them: what an
 // update does to the previous spec and to the status, which secrets are in use, and
 // that a version of an object is updated once. At every call its tasks go one step
-// on. It fails the test when a service refers to a secret that is gone.
+// on. It fails the test when a service or a task refers to a secret that is gone.
 // Source: https://github.com/moby/swarmkit/tree/v2.0.0/manager
 type fake struct {
 	t        *testing.T
@@ -32,6 +32,7 @@ type fake struct {
 	values   map[string]string
 	services map[string]*swarm.Service
 	tasks    []*swarm.Task
+	frozen   int // calls at which nothing goes on
 }
 
 func newFake(t *testing.T) *fake {
@@ -91,6 +92,9 @@ func clone[T any](v T) (c T) {
 // tick lets a second pass.
 func (f *fake) tick() {
 	f.now = f.now.Add(time.Second)
+	if f.frozen--; f.frozen >= 0 {
+		return
+	}
 	for _, id := range slices.Sorted(maps.Keys(f.services)) {
 		f.advance(f.services[id])
 	}
@@ -100,6 +104,11 @@ func (f *fake) tick() {
 	for _, s := range f.services {
 		if !there(&s.Spec) || !there(s.PreviousSpec) {
 			f.t.Errorf("service %s refers to a secret that is gone", s.Spec.Name)
+		}
+	}
+	for _, task := range f.tasks {
+		if shouldRun(*task) && !there(&swarm.ServiceSpec{TaskTemplate: task.Spec}) {
+			f.t.Errorf("task %s is to run with a secret that is gone", task.ID)
 		}
 	}
 }
