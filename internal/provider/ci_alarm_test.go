@@ -66,16 +66,18 @@ func useAWSProvider(t *testing.T, w *tfcli.Workspace) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	installation := "  direct { exclude = [\"registry.terraform.io/roi-systems/roi\"] }\n"
+	const ours = `"registry.terraform.io/roi-systems/roi", "registry.opentofu.org/roi-systems/roi"`
+	installation := "  direct { exclude = [" + ours + "] }\n"
 	for _, mirror := range append(mirrors, others...) {
 		found, err := filepath.Glob(filepath.Join(mirror, "registry.terraform.io", "hashicorp", "aws", "*", runtime.GOOS+"_"+runtime.GOARCH))
 		if err == nil && len(found) > 0 {
-			installation = fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [\"registry.terraform.io/hashicorp/aws\"]\n  }\n", mirror)
+			const theirs = `"registry.terraform.io/hashicorp/aws"`
+			installation = fmt.Sprintf("  direct { exclude = [%s, %s] }\n  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", ours, theirs, mirror, theirs)
 			break
 		}
 	}
 	root := filepath.Dir(w.Dir)
-	installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [\"registry.terraform.io/roi-systems/roi\"]\n  }\n", filepath.Join(root, "mirror"))
+	installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", filepath.Join(root, "mirror"), ours)
 	file := filepath.Join(root, "with-aws.tfrc")
 	if err := os.WriteFile(file, []byte("disable_checkpoint = true\nprovider_installation {\n"+installation+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
