@@ -69,6 +69,13 @@ func TestRequestsOfACreate(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"SecretList": 1, "SecretCreate": 1, "SecretInspect": 1, "SecretUpdate": 1}, made.by); diff != "" {
 		t.Errorf("requests (-want +got):\n%s", diff)
 	}
+	made = calls{}
+	if _, err := (&Swarm{API: made.on(f)}).Label(t.Context(), out.Version.ID, want.Source, want.Labels); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int{"SecretInspect": 1}, made.by); diff != "" {
+		t.Errorf("requests to label what is labelled (-want +got):\n%s", diff)
+	}
 }
 
 // The list that is kept is given up as soon as a service is changed.
@@ -150,6 +157,67 @@ func TestPruningFailuresAreReported(t *testing.T) {
 	}
 	if out := f.apply(want); len(out.Superseded)+len(out.Left) > 0 || len(f.secrets) != 1 {
 		t.Errorf("superseded %v, left %v, %d objects", out.Superseded, out.Left, len(f.secrets))
+	}
+}
+
+// Others do not wait for this process: what they have done since it last looked
+// counts, and what they have removed is gone as it should be.
+func TestPruningSeesWhatOthersDid(t *testing.T) {
+	f := newFake(t)
+	out := f.apply(Want{Name: "key", Value: wantFor("one", scenario{}).Value})
+	service := f.addService("api", 0, swarm.UpdateFailureActionPause, Version{})
+	want := reported(wantFor("two", scenario{}), out)
+	want.Value, want.Keep, want.Services = wantFor("two", scenario{}).Value, 0, []string{AllServices}
+	s := f.swarm()
+	if _, err := s.Outdated(t.Context(), out.Version, want); err != nil {
+		t.Fatal(err)
+	}
+	service.PreviousSpec = new(clone(service.Spec))
+	service.PreviousSpec.TaskTemplate = specWith(out.Version)
+	want.Services = nil
+	out, err := s.Apply(t.Context(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Leftover{{Name: "key-v1", Previous: []string{"api"}}}, out.Left); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
+	}
+
+	service.PreviousSpec = nil
+	want = reported(want, out)
+	s.API = wrapped{f, func(name, id string, call func() error) error {
+		if name == "SecretRemove" {
+			delete(f.secrets, id)
+		}
+		return call()
+	}}
+	if out, err := s.Apply(t.Context(), want); err != nil || len(out.Left)+len(out.Superseded) > 0 {
+		t.Errorf("error %v, left %v, superseded %v", err, out.Left, out.Superseded)
+	}
+}
+
+// Another secret of ours is none of this one's, and not asked for.
+func TestOutdatedIsAboutOneSecret(t *testing.T) {
+	f := newFake(t)
+	key := f.apply(Want{Name: "key", Value: wantFor("x", scenario{}).Value}).Version
+	other := f.apply(Want{Name: "other", Value: wantFor("x", scenario{}).Value}).Version
+	f.addService("api", 0, swarm.UpdateFailureActionPause, other)
+	var made calls
+	got, err := (&Swarm{API: made.on(f)}).Outdated(t.Context(), key, Want{Name: "key", Services: []string{AllServices}})
+	if err != nil || len(got) > 0 {
+		t.Errorf("outdated %v, error %v", got, err)
+	}
+	if diff := cmp.Diff(map[string]int{"ServiceList": 1}, made.by); diff != "" {
+		t.Errorf("requests (-want +got):\n%s", diff)
+	}
+}
+
+// Versions that are pending do not take the place of those that are kept.
+func TestOrderOfVersions(t *testing.T) {
+	versions := []Version{{Name: "a-v2", Number: 2}, {Name: "a-v5", Number: 5, pending: true}, {Name: "b-v3", Number: 3}, {Name: "a-v3", Number: 3}, {Name: "a-v6", Number: 6, pending: true}, {Name: "a-v4", Number: 4}}
+	want := []string{"a-v4", "a-v3", "b-v3", "a-v2", "a-v6", "a-v5"}
+	if diff := cmp.Diff(want, namesOf(newestFirst(versions))); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
 	}
 }
 

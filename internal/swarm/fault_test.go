@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/swarm"
@@ -65,7 +66,7 @@ func faulty(api API, n int, what fault, hit *string) API {
 }
 
 func wantFor(value string, s scenario) Want {
-	want := Want{Name: "key", Keep: 1, Services: []string{"first", "second"},
+	want := Want{Name: "key", Keep: 1, Services: []string{"first", "second"}, Timeout: 10 * time.Second,
 		Value: func(context.Context) (secretstore.Plaintext, error) { return secretstore.NewPlaintext(value), nil }}
 	if s.supplied {
 		want.Source = Source{ValueVersion: "of " + value}

@@ -76,14 +76,14 @@ func (s *Swarm) listVersions(ctx context.Context, base string) ([]Version, error
 // newestFirst puts those that no Apply has finished last: they are not among those
 // that are kept.
 func newestFirst(versions []Version) []Version {
-	return slices.SortedFunc(slices.Values(versions), func(a, b Version) int {
-		switch {
-		case a.pending && !b.pending:
+	rank := func(v Version) int {
+		if v.pending {
 			return 1
-		case b.pending && !a.pending:
-			return -1
 		}
-		return cmp.Or(cmp.Compare(b.Number, a.Number), cmp.Compare(a.Name, b.Name))
+		return 0
+	}
+	return slices.SortedFunc(slices.Values(versions), func(a, b Version) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(b.Number, a.Number), cmp.Compare(a.Name, b.Name))
 	})
 }
 
