@@ -265,7 +265,7 @@ func hasKey(tags map[string]string, key string) bool {
 // secret that is gone meanwhile, nothing.
 func TestReportOfALaggingList(t *testing.T) {
 	b := fakeBackend(t, awsfake.At(testTime.Time))
-	want, _ := seedFleet(t, b, 100)
+	want, _ := seedFleet(t, b, 2000)
 	server := reportServer(t, b)
 	b.fake.SetListLag(5 * time.Minute)
 

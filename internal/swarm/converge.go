@@ -173,12 +173,12 @@ func watched(service swarm.Service, tasks []swarm.Task) bool {
 
 // count returns how many tasks run what the spec says, and what is missing to all.
 func count(service swarm.Service, tasks []swarm.Task) (running int, missing string) {
-	old, want := 0, 0
+	old, all := 0, 0
 	for _, t := range tasks {
 		if !shouldRun(t) {
 			continue
 		}
-		want++
+		all++
 		switch {
 		case !slices.EqualFunc(secretsOf(t.Spec), secretsOf(service.Spec.TaskTemplate), sameReference):
 			old++
@@ -191,13 +191,15 @@ func count(service swarm.Service, tasks []swarm.Task) (running int, missing stri
 			}
 		}
 	}
+	want := all
 	if replicated := service.Spec.Mode.Replicated; replicated != nil {
 		want = 1
 		if replicated.Replicas != nil {
 			want = int(min(*replicated.Replicas, 1<<31-1))
 		}
 	}
-	if running == want && old == 0 {
+	// There may be more: see crowded.
+	if running >= want && running == all && old == 0 {
 		return running, ""
 	}
 	return running, fmt.Sprintf("%d of %d tasks run the new version, %d the old one%s", running, want, old, missing)
@@ -237,14 +239,32 @@ func strikes(failures []swarm.Task) int {
 	most := 0
 	count := map[string]int{}
 	for _, t := range failures {
-		place := fmt.Sprint(t.Slot)
-		if t.Slot == 0 { // of a global service
-			place = t.NodeID
-		}
-		count[place]++
-		most = max(most, count[place])
+		count[place(t)]++
+		most = max(most, count[place(t)])
 	}
 	return most
+}
+
+// place is the replica that a task is, or for a global service its node.
+func place(t swarm.Task) string {
+	if t.Slot == 0 {
+		return t.NodeID
+	}
+	return fmt.Sprint(t.Slot)
+}
+
+// crowded reports whether two tasks are to run in one place. Where new tasks are
+// started first, a rollback can leave that: Docker restarts the one that failed beside
+// the old one that still runs. It lasts until the next update.
+func crowded(tasks []swarm.Task) bool {
+	taken := map[string]bool{}
+	for _, t := range tasks {
+		if shouldRun(t) && taken[place(t)] {
+			return true
+		}
+		taken[place(t)] = taken[place(t)] || shouldRun(t)
+	}
+	return false
 }
 
 // cause is why Docker stopped an update.

@@ -122,7 +122,8 @@ func TestCount(t *testing.T) {
 		want  bool
 	}{
 		"no replicas":             {swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: new(uint64(0))}}, nil, true},
-		"no replicas, one left":   {swarm.ServiceMode{Replicated: &swarm.ReplicatedService{Replicas: new(uint64(0))}}, []swarm.Task{one}, false},
+		"one too many":            {swarm.ServiceMode{Replicated: &swarm.ReplicatedService{}}, []swarm.Task{one, one}, true},
+		"one too many, starting":  {swarm.ServiceMode{Replicated: &swarm.ReplicatedService{}}, []swarm.Task{one, task(0, newVersion, swarm.TaskStateStarting, running, 1)}, false},
 		"one replica by default":  {swarm.ServiceMode{Replicated: &swarm.ReplicatedService{}}, nil, false},
 		"global, no node":         {swarm.ServiceMode{Global: &swarm.GlobalService{}}, nil, true},
 		"global":                  {swarm.ServiceMode{Global: &swarm.GlobalService{}}, []swarm.Task{one, one}, true},
@@ -132,6 +133,28 @@ func TestCount(t *testing.T) {
 		service := swarm.Service{Spec: swarm.ServiceSpec{TaskTemplate: specWith(newVersion), Mode: tc.mode}}
 		if _, missing := count(service, tc.tasks); (missing == "") != tc.want {
 			t.Errorf("%s: missing %q", name, missing)
+		}
+	}
+}
+
+func TestCrowded(t *testing.T) {
+	node := func(id string) swarm.Task {
+		t := task(0, newVersion, running, running, 1)
+		t.NodeID = id
+		return t
+	}
+	for name, tc := range map[string]struct {
+		tasks []swarm.Task
+		want  bool
+	}{
+		"one each":          {[]swarm.Task{task(1, newVersion, running, running, 1), task(2, newVersion, running, running, 1)}, false},
+		"two replicas 1":    {[]swarm.Task{task(1, newVersion, running, running, 1), task(1, newVersion, swarm.TaskStateReady, swarm.TaskStateReady, 1)}, true},
+		"one of them stops": {[]swarm.Task{task(1, newVersion, running, stopped, 1), task(1, newVersion, running, running, 1), task(1, newVersion, failing, stopped, 1)}, false},
+		"one for each node": {[]swarm.Task{node("a"), node("b")}, false},
+		"two on a node":     {[]swarm.Task{node("a"), node("b"), node("a")}, true},
+	} {
+		if got := crowded(tc.tasks); got != tc.want {
+			t.Errorf("%s: got %v", name, got)
 		}
 	}
 }

@@ -110,12 +110,18 @@ func (w *work) revert(ctx context.Context, id string) (name, step string, err er
 	if err != nil {
 		return name, "", err
 	}
+	tidy := false
 	if to != "" {
 		if err := w.awaitRevert(ctx, id, index, unwanted); err != nil {
 			return name, "", err
 		}
+		_, tasks, err := w.observe(ctx, id)
+		if err != nil {
+			return name, "", err
+		}
+		tidy = crowded(tasks)
 	}
-	if err := w.pushOut(ctx, id, unwanted); err != nil || to == "" {
+	if err := w.pushOut(ctx, id, unwanted, tidy); err != nil || to == "" {
 		return name, "", err
 	}
 	return name, fmt.Sprintf("service %s is back on %s", name, to), nil
@@ -164,11 +170,12 @@ func (w *work) awaitRevert(ctx context.Context, id string, after uint64, unwante
 }
 
 // pushOut updates a service with the spec that it has if the one before it refers to
-// any of the versions, which are then in neither. No task is replaced for that.
-func (w *work) pushOut(ctx context.Context, id string, versions []Version) error {
+// any of the versions, which are then in neither; tidy does in any case. No task is
+// replaced for that, but those are stopped that are too many.
+func (w *work) pushOut(ctx context.Context, id string, versions []Version, tidy bool) error {
 	_, err := w.updateService(ctx, id, "update the service without a change, for its previous spec to be this one",
 		func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
-			stale := refersToAny(service.PreviousSpec, versions) && !refersToAny(&service.Spec, versions)
+			stale := (tidy || refersToAny(service.PreviousSpec, versions)) && !refersToAny(&service.Spec, versions)
 			return client.ServiceUpdateOptions{Spec: service.Spec}, stale, nil
 		})
 	return err
@@ -178,7 +185,7 @@ func (w *work) pushOut(ctx context.Context, id string, versions []Version) error
 // of. One that cannot be is left for the next Apply.
 func (w *work) release(ctx context.Context, versions []Version) {
 	for _, id := range w.services {
-		if err := w.pushOut(ctx, id, versions); err != nil {
+		if err := w.pushOut(ctx, id, versions, false); err != nil {
 			return
 		}
 	}
