@@ -136,6 +136,7 @@ func runGuide(t *testing.T, path string) {
 				fail("%v: %s", err, out)
 			}
 		case block.language == "shell":
+			needCommands(t, block.text)
 			last = w.Shell(block.text)
 			ran++
 			if failed := last.ExitCode != 0; failed != (kind == "fails") {
@@ -154,6 +155,24 @@ func runGuide(t *testing.T, path string) {
 	}
 	if ran == 0 {
 		t.Log("no command of this guide was run")
+	}
+}
+
+var guideCommand = regexp.MustCompile(`(?m)(?:^|[|(]) *(aws|jq|openssl) `)
+
+// needCommands skips the rest of a guide, and says so, where a command that it uses
+// is not on this machine. In CI that is a failure.
+func needCommands(t *testing.T, script string) {
+	t.Helper()
+	for _, found := range guideCommand.FindAllStringSubmatch(script, -1) {
+		if _, err := exec.LookPath(found[1]); err == nil {
+			continue
+		}
+		message := fmt.Sprintf("%s is not on the PATH, so the commands of this guide from here on were not run", found[1])
+		if os.Getenv("CI") == "true" {
+			t.Fatal(message)
+		}
+		t.Skip(message)
 	}
 }
 
