@@ -185,18 +185,6 @@ func checkCategories(names []string, configured map[string]policy.Overrides, dia
 	}
 }
 
-// inner is the store that the provider's own wrapper is around. What only some
-// stores can do is asked of that.
-func inner(store secretstore.Store) secretstore.Store {
-	switch c := store.(type) {
-	case *cachedStore:
-		return c.Store
-	case *cachedKeyStore:
-		return c.Store
-	}
-	return store
-}
-
 // storeFiles looks at the files of a store that has some.
 func storeFiles(store secretstore.Store) ([]compliance.Result, error) {
 	keeper, ok := inner(store).(secretstore.FileKeeper)
@@ -237,7 +225,7 @@ func (r *complianceReport) secrets(ctx context.Context, store secretstore.Store,
 		}
 		return unique(secrets)
 	}
-	lister, ok := store.(secretstore.Lister)
+	lister, ok := inner(store).(secretstore.Lister)
 	if !ok {
 		diags.AddError("Store cannot be listed", cannotCheck+": this store cannot list its secrets. Name them in secret_ids.")
 		return nil

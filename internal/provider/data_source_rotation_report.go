@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -189,14 +188,7 @@ func (r *rotationReport) checkCategories(names []string, diags *diag.Diagnostics
 		diags.Append(providerProblem(cannotReport, err))
 		return
 	}
-	known := append(policy.Categories(), sortedKeys(configured)...)
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			diags.AddAttributeError(path.Root("categories"), "Unknown category", fmt.Sprintf(
-				"There is no category %q. Known are: %s. One that another configuration has made is known here when the provider's policies define it.",
-				name, strings.Join(known, ", ")))
-		}
-	}
+	checkCategories(names, configured, diags)
 }
 
 // reportProblem adds to the general errors of a store what is special about lists.

@@ -5,8 +5,6 @@ package provider
 
 import (
 	"context"
-	"errors"
-	"iter"
 	"maps"
 	"regexp"
 	"strings"
@@ -45,6 +43,18 @@ func cached(store secretstore.Store) secretstore.Store {
 type cachedKeyStore struct {
 	*cachedStore
 	secretstore.KeyDescriber
+}
+
+// inner is the store that the provider's own wrapper is around. What only some
+// stores can do is asked of that.
+func inner(store secretstore.Store) secretstore.Store {
+	switch c := store.(type) {
+	case *cachedStore:
+		return c.Store
+	case *cachedKeyStore:
+		return c.Store
+	}
+	return store
 }
 
 // describeKnown returns a description that this run may have already.
@@ -129,19 +139,6 @@ func (c *cachedStore) written(id string) func() {
 	}
 	forget()
 	return forget
-}
-
-// List implements secretstore.Lister over a store that is one. Nothing of it is
-// kept: a list can be five minutes older than a description.
-func (c *cachedStore) List(ctx context.Context, filter secretstore.ListFilter) iter.Seq2[secretstore.ListedSecret, error] {
-	if lister, ok := c.Store.(secretstore.Lister); ok {
-		return lister.List(ctx, filter)
-	}
-	return func(yield func(secretstore.ListedSecret, error) bool) {
-		yield(secretstore.ListedSecret{}, &secretstore.Error{
-			Op: "list secrets", ID: "*", Kind: secretstore.ErrInvalid, Err: errors.New("this store cannot list its secrets"),
-		})
-	}
 }
 
 var arnSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
