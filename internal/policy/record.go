@@ -216,7 +216,7 @@ func decodeTag(value string, records map[string]Record) error {
 		words := strings.Split(group, " ")
 		if text, ok := strings.CutPrefix(words[0], "@"); ok {
 			t, err := time.Parse(time.RFC3339, text)
-			if err != nil || t.UTC().Format(time.RFC3339) != text {
+			if err != nil || t.UTC().Format(time.RFC3339) != text || t.Year() < 1 {
 				return fmt.Errorf("%q is not a time in UTC", text)
 			}
 			at = t.UTC()

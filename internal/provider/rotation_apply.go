@@ -467,12 +467,12 @@ func (r *rotationResource) ImportState(ctx context.Context, req resource.ImportS
 	id, rest, hasKeys := strings.Cut(req.ID, ",")
 	keys := strings.Split(rest, ",")
 	valid := id != "" && strings.TrimSpace(id) == id
-	for _, key := range keys {
-		valid = valid && (!hasKeys || policy.CheckKeyName(key) == nil)
+	for i, key := range keys {
+		valid = valid && (!hasKeys || policy.CheckKeyName(key) == nil && !slices.Contains(keys[:i], key))
 	}
 	if !valid {
 		resp.Diagnostics.AddError("Invalid import id",
-			"A roi_secret_rotation is imported by the name or the ARN of the secret, followed by the keys that it names, if any, each after a comma, for example:\n\n"+
+			"A roi_secret_rotation is imported by the name or the ARN of the secret, followed by the keys that it names, if any, each once and after a comma, for example:\n\n"+
 				"  terraform import roi_secret_rotation.jwt app/production/jwt-secret\n"+
 				"  terraform import roi_secret_rotation.jwt app/production/app-secrets,JWT_SECRET")
 		return

@@ -35,6 +35,12 @@ func TestParsePlanAsOf(t *testing.T) {
 		{in: "+91h", err: `"+91h` + neither},
 		{in: "+9999999d", err: `"+9999999d` + neither},
 		{in: " +91d", err: `" +91d` + neither},
+		{in: "2027-03-31T0:00:00Z", err: `"2027-03-31T0:00:00Z` + neither},
+		{in: "2027-03-31T00:00:00,5Z", err: `"2027-03-31T00:00:00,5Z` + neither},
+		{in: "2027-03-31T00:00:00+24:60", err: `"2027-03-31T00:00:00+24:60` + neither},
+		{in: "0001-01-01T00:00:00Z", err: `"0001-01-01T00:00:00Z" is not within the years 1 to 9999 in UTC`},
+		{in: "0001-01-01T00:00:00+01:00", err: `"0001-01-01T00:00:00+01:00" is not within the years 1 to 9999 in UTC`},
+		{in: "9999-12-31T23:59:59-01:00", err: `"9999-12-31T23:59:59-01:00" is not within the years 1 to 9999 in UTC`},
 		{in: "tomorrow", err: `"tomorrow` + neither},
 	} {
 		t.Run(test.in, func(t *testing.T) {

@@ -199,31 +199,6 @@ func TestMalformedRecords(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
-	f.Add("v1 at=20261123T144303Z cur=two prev=one grace=3600s failed base=two pending try=2 days=30 trig=9f86d081 keys=A+B")
-	f.Add("v1 at=20261123T144303Z cur=two oldest=20260123T144303Z from=a-_dE keys=A+B")
-	f.Add("v1 at=20261123T144303Z cur=dHdvdHdvdHdvdHdvdHdvdA hash=abcdefghij")
-	f.Fuzz(func(t *testing.T, text string) {
-		record, err := rotation.Decode(text)
-		if err != nil {
-			return
-		}
-		again, err := record.Encode()
-		if err != nil {
-			return // longer with names than with what it was written with
-		}
-		decoded, err := rotation.Decode(again)
-		if err != nil {
-			t.Fatalf("%q was read, and written as %q, which cannot be read: %v", text, again, err)
-		}
-		if len(decoded.Hashes) == len(record.Hashes) {
-			if diff := cmp.Diff(record, decoded); diff != "" {
-				t.Errorf("%q is another record after it was written:\n%s", text, diff)
-			}
-		}
-	})
-}
-
 func TestTagKeys(t *testing.T) {
 	t.Parallel()
 	if got := rotation.TagKey(nil); got != "roi:rotation" {

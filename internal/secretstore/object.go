@@ -8,17 +8,21 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 )
 
 // Object is the value of a JSON secret: an ordered set of keys. A value that is
 // not set through it keeps its bytes and its place, whatever kind of JSON it is,
-// so that a change of one key never touches another.
+// so that a change of one key never touches another. So do all keys.
 type Object struct {
 	members []member
 }
 
+// A member has its key twice: two texts can stand for one key, and some texts,
+// such as "\ud800", for none that could be written again.
 type member struct {
 	key   string
+	text  string
 	value json.RawMessage
 }
 
@@ -37,11 +41,13 @@ func ParseObject(text string) (*Object, error) {
 	}
 	object := &Object{}
 	for decoder.More() {
+		end := decoder.InputOffset()
 		token, err := decoder.Token()
 		key, isString := token.(string)
 		if err != nil || !isString {
 			return nil, ErrNotObject
 		}
+		keyText := strings.TrimLeft(text[end:decoder.InputOffset()], ", \t\r\n")
 		var value json.RawMessage
 		if err := decoder.Decode(&value); err != nil {
 			return nil, ErrNotObject
@@ -49,7 +55,7 @@ func ParseObject(text string) (*Object, error) {
 		if object.Has(key) {
 			return nil, ErrDuplicateKey
 		}
-		object.members = append(object.members, member{key, value})
+		object.members = append(object.members, member{key, keyText, value})
 	}
 	if _, err := decoder.Token(); err != nil {
 		return nil, ErrNotObject
@@ -89,7 +95,7 @@ func (o *Object) Set(key, value string) {
 		o.members[i].value = raw
 		return
 	}
-	o.members = append(o.members, member{key, raw})
+	o.members = append(o.members, member{key, string(encodeString(key)), raw})
 }
 
 // Delete removes a key, if it is there.
@@ -105,7 +111,7 @@ func (o *Object) Plaintext() Plaintext {
 		if i > 0 {
 			text.WriteByte(',')
 		}
-		text.Write(encodeString(m.key))
+		text.WriteString(m.text)
 		text.WriteByte(':')
 		text.Write(m.value)
 	}

@@ -34,6 +34,21 @@ func TestObjectKeepsWhatItDoesNotSet(t *testing.T) {
 	}
 }
 
+// Keys that were not set keep their text as well: not every one could be written
+// again from what it is read as.
+func TestObjectKeepsTheTextOfKeys(t *testing.T) {
+	object, err := secretstore.ParseObject(`{"\u00e9":1 , "\ud800":2,"a\/b":3}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object.Set("é", "x")
+	object.Set("added", "y")
+	want := `{"\u00e9":"x","\ud800":2,"a\/b":3,"added":"y"}`
+	if got := object.Plaintext().Reveal(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 func TestObjectString(t *testing.T) {
 	object, err := secretstore.ParseObject(`{"s":"a\"b","n":1}`)
 	if err != nil {
