@@ -5,10 +5,12 @@ package moto
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -144,5 +146,50 @@ func TestMissingServer(t *testing.T) {
 		if other != "" || !strings.Contains(message, "pip install 'moto[server]'") || !strings.Contains(message, "not checked") {
 			t.Errorf("CI=%q: skipped %q, failed %q", ci, r.skipped, r.failed)
 		}
+	}
+}
+
+// ender stands in for a test and keeps how it was ended.
+type ender struct {
+	testing.TB
+	failed string
+}
+
+func (*ender) Helper() {}
+
+func (e *ender) Fatal(args ...any) {
+	e.failed = fmt.Sprint(args...)
+	runtime.Goexit()
+}
+
+// TestServerThatDoesNotStart: the test that asks for it says what the server said,
+// and so does each one after it.
+func TestServerThatDoesNotStart(t *testing.T) {
+	for name, test := range map[string]struct{ script, want string }{
+		"ends":           {"#!/bin/sh\necho no module named moto >&2\nexit 1\n", "moto_server ended at once:\nno module named moto\n"},
+		"is no program":  {"no program", "failed to start moto_server: "},
+		"serves nothing": {"#!/bin/sh\necho Running on http://127.0.0.1:1/\nsleep 0.3\n", "moto_server ended at once:\nRunning on http://127.0.0.1:1/\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			Stop()
+			defer Stop()
+			folder := t.TempDir()
+			if err := os.WriteFile(filepath.Join(folder, "moto_server"), []byte(test.script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
+			for range 2 {
+				e := &ender{TB: t}
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					Start(e)
+				}()
+				<-done
+				if !strings.HasPrefix(e.failed, test.want) {
+					t.Errorf("failed with %q, want %q", e.failed, test.want)
+				}
+			}
+		})
 	}
 }
