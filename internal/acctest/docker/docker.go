@@ -145,11 +145,15 @@ func use(host string) (*Daemon, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	ping, err := d.Client.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
-	if err != nil {
+	if _, err := d.Client.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
 		return nil, fmt.Errorf("the engine in %s does not answer: %w", hostVariable, err)
 	}
-	if ping.SwarmStatus == nil || !ping.SwarmStatus.ControlAvailable {
+	// Not from the answer to the ping: engines before API 1.42 leave it out.
+	info, err := d.Client.Info(ctx, client.InfoOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("the engine in %s does not tell its state: %w", hostVariable, err)
+	}
+	if !info.Info.Swarm.ControlAvailable {
 		return nil, fmt.Errorf("the engine in %s is not the manager of a swarm: docker -H %s swarm init", hostVariable, host)
 	}
 	d.folder, err = makeFolder()
