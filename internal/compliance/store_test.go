@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,10 +31,14 @@ type fakeStore struct {
 	policy   string
 
 	errors map[string]error // by operation
-	calls  []string
+
+	mutex sync.Mutex // a Checker asks for several secrets at a time
+	calls []string
 }
 
 func (s *fakeStore) answer(call string) error {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
 	s.calls = append(s.calls, call)
 	return s.errors[call]
 }
