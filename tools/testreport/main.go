@@ -6,9 +6,7 @@
 // failed, every test that was skipped and why, and the totals. It exits with 1 if
 // a test or a build failed or no test ran, and with -no-skips also if one was
 // skipped for want of something, a tool for example. What a store cannot do by
-// its nature is skipped with "not tested on this store" and only listed. After
-// `go test -cover` it prints the coverage of every package, and with -min-coverage
-// exits with 1 if one is below it.
+// its nature is skipped with "not tested on this store" and only listed.
 package main
 
 import (
@@ -24,7 +22,6 @@ import (
 
 func main() {
 	noSkips := flag.Bool("no-skips", os.Getenv("ROI_TEST_NO_SKIPS") != "", "fail if a test was skipped for want of something (also ROI_TEST_NO_SKIPS)")
-	minCoverage := flag.Float64("min-coverage", 0, "fail if the tests of a package run less than this percentage of its statements")
 	flag.Parse()
 
 	r, err := read(os.Stdin, os.Stdout)
@@ -32,7 +29,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
 	}
-	if !r.print(os.Stdout, *noSkips, *minCoverage) {
+	if !r.print(os.Stdout, *noSkips) {
 		os.Exit(1)
 	}
 }
@@ -50,7 +47,6 @@ type report struct {
 	passed, failed int
 	skipped        []skip
 	failedPackages int
-	coverage       map[string]float64 // percent, by package
 }
 
 type skip struct{ test, reason string }
@@ -63,7 +59,7 @@ func (s skip) avoidable() bool { return !strings.Contains(s.reason, inherent) }
 // read consumes events, echoing the closing line of every package and the output
 // of everything that fails.
 func read(in io.Reader, out io.Writer) (*report, error) {
-	r := &report{coverage: map[string]float64{}}
+	r := &report{}
 	output := map[string]*strings.Builder{} // by package and test
 	scanner := bufio.NewScanner(in)
 	scanner.Buffer(nil, 64<<20)
@@ -105,9 +101,7 @@ func (r *report) finish(e event, text string, out io.Writer) {
 		r.failedPackages++
 		fmt.Fprint(out, text)
 	case e.Test == "":
-		line := lastLine(text)
-		r.noteCoverage(e.Package, line)
-		fmt.Fprint(out, line)
+		fmt.Fprint(out, lastLine(text))
 	case e.Action == "pass":
 		r.passed++
 	case e.Action == "skip":
@@ -137,14 +131,14 @@ func reason(text string) string {
 }
 
 // print writes the skipped tests and the totals, and reports whether all is well.
-func (r *report) print(out io.Writer, noSkips bool, minCoverage float64) bool {
+func (r *report) print(out io.Writer, noSkips bool) bool {
 	if len(r.skipped) > 0 {
 		fmt.Fprintln(out, "\nskipped:")
 	}
 	for _, s := range r.skipped {
 		fmt.Fprintf(out, "  %s: %s\n", s.test, s.reason)
 	}
-	ok := r.printCoverage(out, minCoverage) && r.failed == 0 && r.failedPackages == 0
+	ok := r.failed == 0 && r.failedPackages == 0
 	if r.passed+r.failed == 0 {
 		fmt.Fprintln(out, "\nno test ran")
 		ok = false

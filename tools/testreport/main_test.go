@@ -61,7 +61,7 @@ func TestReport(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := r.print(&out, test.noSkips, 0); got != test.ok {
+			if got := r.print(&out, test.noSkips); got != test.ok {
 				t.Errorf("ok = %t, want %t", got, test.ok)
 			}
 			for _, want := range test.shows {
@@ -71,53 +71,6 @@ func TestReport(t *testing.T) {
 			}
 			if test.hides != "" && strings.Contains(out.String(), test.hides) {
 				t.Errorf("output has %q:\n%s", test.hides, out.String())
-			}
-		})
-	}
-}
-
-func TestCoverage(t *testing.T) {
-	line := func(pkg, coverage string) string {
-		return `{"Action":"output","Package":"` + pkg + `","Output":"ok  \tp\t0.1s` + coverage + `\n"}
-{"Action":"pass","Package":"` + pkg + `"}
-`
-	}
-	const (
-		test = `{"Action":"pass","Package":"p","Test":"TestA"}
-`
-		main = "github.com/roi-systems/terraform-provider-roi"
-	)
-	high, low := line("high", `\tcoverage: 85.0% of statements`), line("low", `\tcoverage: 84.9% of statements`)
-	tests := []struct {
-		name  string
-		input string
-		least float64
-		ok    bool
-		shows []string
-	}{
-		{"not measured", test + line("p", ""), 0, true, nil},
-		{"wanted but not measured", test + line("p", ""), 85, false, []string{"no coverage was measured"}},
-		{"enough", test + high, 85, true, []string{"   85.0  high\n"}},
-		{"too little", test + high + low, 85, false, []string{"   84.9  low  below 85\n   85.0  high\n"}},
-		{"reported only", test + high + low, 0, true, []string{"   84.9  low\n   85.0  high\n"}},
-		{"no statements", test + line("p", `\tcoverage: [no statements]`) + high, 85, true, []string{"percent of the statements of a package, by its own tests:\n   85.0  high\n"}},
-		{"no tests", test + strings.ReplaceAll(line("none", `\tcoverage: 0.0% of statements`), `ok  `, ``), 85, false, []string{"    0.0  none  below 85\n"}},
-		{"a process", test + line(main, `\tcoverage: 0.0% of statements`), 85, true, []string{"    0.0  " + main + "  not counted: "}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			var out strings.Builder
-			r, err := read(strings.NewReader(test.input), &out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := r.print(&out, false, test.least); got != test.ok {
-				t.Errorf("ok = %t, want %t", got, test.ok)
-			}
-			for _, want := range test.shows {
-				if !strings.Contains(out.String(), want) {
-					t.Errorf("output lacks %q:\n%s", want, out.String())
-				}
 			}
 		})
 	}

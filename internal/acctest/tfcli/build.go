@@ -5,6 +5,7 @@ package tfcli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -51,9 +52,25 @@ func build() (folder string, err error) {
 	return folder, nil
 }
 
+// covered is the package whose statements a provider counts under go test -cover.
+const covered = "github.com/roi-systems/terraform-provider-roi/internal/provider"
+
+// coverageFolder is where a provider leaves its counts when it ends, beside those of
+// the test process, for go tool covdata to merge: https://go.dev/doc/build-cover.
+func coverageFolder() string {
+	if f := flag.Lookup("test.gocoverdir"); f != nil {
+		return f.Value.String()
+	}
+	return ""
+}
+
 // Build builds the main package in a folder.
 func Build(folder, output string) error {
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", output, ".")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", output)
+	if mode := testing.CoverMode(); mode != "" {
+		cmd.Args = append(cmd.Args, "-cover", "-covermode="+mode, "-coverpkg="+covered)
+	}
+	cmd.Args = append(cmd.Args, ".")
 	cmd.Dir = folder
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("failed to build %s: %w\n%s", folder, err, text)

@@ -109,6 +109,9 @@ func New(t testing.TB, opts ...Option) *Workspace {
 		"CHECKPOINT_DISABLE":        "1",
 		"AWS_EC2_METADATA_DISABLED": "true",
 	}
+	if folder := coverageFolder(); folder != "" {
+		w.env["GOCOVERDIR"] = folder
+	}
 	maps.Copy(w.env, o.env)
 	return w
 }
