@@ -20,9 +20,11 @@ package awsfake
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +43,8 @@ type Server struct {
 	t    testing.TB
 	http *httptest.Server
 	done chan struct{} // closed when the test ends: ends injected latency
+
+	connections atomic.Int64
 
 	account string
 	region  string
@@ -130,7 +134,13 @@ func Start(t testing.TB, opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(s)
 	}
-	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.connections.Add(1)
+		}
+	}
+	s.http.Start()
 	t.Cleanup(func() {
 		close(s.done)
 		s.http.CloseClientConnections()
@@ -147,6 +157,10 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 // URL is the endpoint for all services.
 func (s *Server) URL() string { return s.http.URL }
+
+// Connections is how many connections were opened since the start. One that is kept
+// alive serves any number of requests.
+func (s *Server) Connections() int { return int(s.connections.Load()) }
 
 // Now is the Server's time, which is also the Date of its responses.
 func (s *Server) Now() time.Time {
