@@ -23,7 +23,7 @@ import (
 // guideBlock is a fenced block of a guide, with what the comment above it says of
 // it:
 //
-//	<!-- file: main.tf -->        the block is a file of the guide's configuration
+//	<!-- file: main.tf -->        the block is a file that the commands use
 //	<!-- fails -->                the commands are expected to fail
 //	<!-- output -->               the lines of the block are in the output of the commands before
 //	<!-- not run: reason -->      the block is only checked for its syntax
@@ -46,6 +46,8 @@ func guideBlocks(t *testing.T, path string) []guideBlock {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Double braces are the template's own.
+	content = []byte(strings.NewReplacer(`{{ "{{" }}`, "{{", `{{ "}}" }}`, "}}").Replace(string(content)))
 	var blocks []guideBlock
 	var open *guideBlock
 	comment := ""
@@ -84,7 +86,8 @@ func guideBlocks(t *testing.T, path string) []guideBlock {
 
 // TestGuides does what each guide says: it writes the files, runs the commands one
 // after the other, and looks for the output that the guide shows. A guide that begins
-// with <!-- on: fake --> is run on Secrets Manager, others on the embedded store.
+// with <!-- on: fake --> is run on Secrets Manager, others on the embedded store; one
+// with <!-- on: swarm --> has a Docker engine.
 func TestGuides(t *testing.T) {
 	guides, err := filepath.Glob(filepath.Join("..", "..", "templates", "guides", "*.md.tmpl"))
 	if err != nil || len(guides) == 0 {
@@ -113,6 +116,9 @@ func runGuide(t *testing.T, path string) {
 		} {
 			w.SetEnv(name, value)
 		}
+	}
+	if strings.Contains(string(content), "<!-- on: swarm -->") {
+		onSwarm(t, w)
 	}
 	var last tfcli.Result
 	ran := 0
@@ -158,7 +164,7 @@ func runGuide(t *testing.T, path string) {
 	}
 }
 
-var guideCommand = regexp.MustCompile(`(?m)(?:^|[|(]) *(aws|jq|openssl) `)
+var guideCommand = regexp.MustCompile(`(?m)(?:^|[|(]) *(aws|docker|jq|openssl) `)
 
 // needCommands skips the rest of a guide, and says so, where a command that it uses
 // is not on this machine. In CI that is a failure.
