@@ -27,7 +27,7 @@ import (
 //	<!-- fails -->                the commands are expected to fail
 //	<!-- output -->               the lines of the block are in the output of the commands before
 //	<!-- not run: reason -->      the block is only checked for its syntax
-//	<!-- tested by: TestName -->  the block is a file that another test runs
+//	<!-- tested by: TestName -->  another test uses the file or runs the commands
 type guideBlock struct {
 	language, comment, text string
 	line                    int
@@ -137,6 +137,10 @@ func runGuide(t *testing.T, path string) {
 					fail("the output does not have the line %q:\n%s%s", line, last.Stdout, last.Stderr)
 				}
 			}
+		case kind == "tested by":
+			if !slices.Contains(testNames(t), argument) {
+				fail("there is no test %s", argument)
+			}
 		case block.language == "shell" && kind == "not run" && argument != "":
 			if out, err := exec.Command("bash", "-n", "-c", block.text).CombinedOutput(); err != nil {
 				fail("%v: %s", err, out)
@@ -150,10 +154,6 @@ func runGuide(t *testing.T, path string) {
 			}
 		case block.language == "terraform":
 			validateBlock(t, fmt.Sprintf("%s:%d", filepath.Base(path), block.line), block.text)
-		case kind == "tested by":
-			if !slices.Contains(testNames(t), argument) {
-				fail("there is no test %s", argument)
-			}
 		case kind == "not run" && argument != "":
 		default:
 			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
