@@ -128,6 +128,9 @@ func runGuide(t *testing.T, path string) {
 			t.Helper()
 			t.Fatalf("%s:%d: %s", filepath.Base(path), block.line, fmt.Sprintf(format, args...))
 		}
+		if err := parseBlock(block); err != nil {
+			fail("%v", err)
+		}
 		switch {
 		case kind == "file":
 			w.WriteFile(argument, block.text)
@@ -159,6 +162,7 @@ func runGuide(t *testing.T, path string) {
 			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
 		}
 	}
+	checkGuideManifests(t, w.Dir)
 	if ran == 0 {
 		t.Log("no command of this guide was run")
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ type dockerTargetModel struct {
 // What private state keeps of a refresh for the plan and the apply after it.
 const (
 	dockerLastKey   = "last-version" // number of a version that someone removed, so that no other gets it
-	dockerUnusedKey = "unused"       // whether there are versions that are neither kept nor used
+	dockerUnusedKey = "unused"       // whether there are versions that are neither kept nor used, or that an apply has left
 )
 
 const (
@@ -308,7 +309,12 @@ func (r *dockerSecretResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	state.dropServices(outdated, &resp.Diagnostics)
-	unused, err := docker.Unused(ctx, superseded[min(want.Keep, len(superseded)):])
+	unfinished, err := docker.Unfinished(ctx, version)
+	if err != nil {
+		resp.Diagnostics.Append(explainDocker(what, err))
+		return
+	}
+	unused, err := docker.Unused(ctx, slices.Concat(superseded[min(want.Keep, len(superseded)):], unfinished))
 	if err != nil {
 		resp.Diagnostics.Append(explainDocker(what, err))
 		return

@@ -44,7 +44,9 @@ func (d *Daemon) Image(t testing.TB, name, entrypoint string, programs map[strin
 	if err := d.importImage(name, entrypoint, programs); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = d.Client.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true}) })
+	t.Cleanup(func() {
+		_, _ = d.Client.ImageRemove(context.Background(), name, client.ImageRemoveOptions{Force: true})
+	})
 }
 
 func (d *Daemon) importImage(name, entrypoint string, programs map[string]string) error {
