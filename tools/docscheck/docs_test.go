@@ -52,18 +52,18 @@ func TestRegistryPages(t *testing.T) {
 			}
 			checkFrontMatter(t, page)
 			checkHeadings(t, page)
-			for node := range page.nodes(ast.KindParagraph) {
+			for node := range all[*ast.Paragraph](page) {
 				checkParagraph(t, page, node)
 			}
-			for node := range page.nodes(ast.KindTextBlock) { // the text of a list's items
+			for node := range all[*ast.TextBlock](page) { // the text of a list's items
 				checkParagraph(t, page, node)
 			}
-			for node := range page.nodes(ast.KindFencedCodeBlock) {
-				if block := node.(*ast.FencedCodeBlock); len(block.Language(page.source)) == 0 {
+			for node := range all[*ast.FencedCodeBlock](page) {
+				if len(node.Language(page.source)) == 0 {
 					t.Errorf("line %d: the code block names no language", page.line(node))
 				}
 			}
-			for node := range page.nodes(ast.KindCodeBlock) {
+			for node := range all[*ast.CodeBlock](page) {
 				t.Errorf("line %d: indented code has no language; fence it", page.line(node))
 			}
 			for _, tag := range page.html() {
@@ -107,13 +107,12 @@ func checkFrontMatter(t *testing.T, page *document) {
 func checkHeadings(t *testing.T, page *document) {
 	t.Helper()
 	level, titles := 0, 0
-	for node := range page.nodes(ast.KindHeading) {
-		heading := node.(*ast.Heading)
+	for heading := range all[*ast.Heading](page) {
 		switch {
 		case level == 0 && heading.Level != 1:
-			t.Errorf("line %d: the first heading is not the title", page.line(node))
+			t.Errorf("line %d: the first heading is not the title", page.line(heading))
 		case heading.Level > level+1:
-			t.Errorf("line %d: level %d follows level %d", page.line(node), heading.Level, level)
+			t.Errorf("line %d: level %d follows level %d", page.line(heading), heading.Level, level)
 		}
 		if heading.Level == 1 {
 			titles++

@@ -40,11 +40,11 @@ func parse(t *testing.T, root fs.FS, name string) *document {
 	return &document{name: name, source: source, root: node, frontMatter: frontmatter.Get(ctx)}
 }
 
-// nodes returns the nodes of a kind in the order of the text.
-func (d *document) nodes(kind ast.NodeKind) iter.Seq[ast.Node] {
-	return func(yield func(ast.Node) bool) {
+// all returns the nodes of a kind in the order of the text.
+func all[T ast.Node](d *document) iter.Seq[T] {
+	return func(yield func(T) bool) {
 		_ = ast.Walk(d.root, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
-			if entering && node.Kind() == kind && !yield(node) {
+			if found, ok := node.(T); ok && entering && !yield(found) {
 				return ast.WalkStop, nil
 			}
 			return ast.WalkContinue, nil
@@ -64,10 +64,10 @@ func (d *document) line(block ast.Node) int {
 // line of each block.
 func (d *document) html() []string {
 	var tags []string
-	for node := range d.nodes(ast.KindRawHTML) {
-		tags = append(tags, string(node.(*ast.RawHTML).Segments.Value(d.source)))
+	for node := range all[*ast.RawHTML](d) {
+		tags = append(tags, string(node.Segments.Value(d.source)))
 	}
-	for node := range d.nodes(ast.KindHTMLBlock) {
+	for node := range all[*ast.HTMLBlock](d) {
 		first := node.Lines().At(0)
 		tags = append(tags, strings.TrimSpace(string(first.Value(d.source))))
 	}
@@ -77,11 +77,11 @@ func (d *document) html() []string {
 // links returns where links and images lead, but not links written as addresses.
 func (d *document) links() []string {
 	var links []string
-	for node := range d.nodes(ast.KindLink) {
-		links = append(links, string(node.(*ast.Link).Destination))
+	for node := range all[*ast.Link](d) {
+		links = append(links, string(node.Destination))
 	}
-	for node := range d.nodes(ast.KindImage) {
-		links = append(links, string(node.(*ast.Image).Destination))
+	for node := range all[*ast.Image](d) {
+		links = append(links, string(node.Destination))
 	}
 	return links
 }
@@ -92,7 +92,7 @@ var htmlAnchor = regexp.MustCompile(`<a id="([^"]+)"`)
 // far as GitHub and the registry agree on them.
 func (d *document) anchors() map[string]bool {
 	anchors := map[string]bool{}
-	for node := range d.nodes(ast.KindHeading) {
+	for node := range all[*ast.Heading](d) {
 		title := headingText(node, d.source)
 		github, registry := githubAnchor(title), registryAnchor(title)
 		if github == registry {
