@@ -145,6 +145,30 @@ func checkParagraph(t *testing.T, page *document, node ast.Node) {
 	}
 }
 
+// TestOverviews looks in the README and the changelog for all that has a page.
+func TestOverviews(t *testing.T) {
+	root := os.DirFS("../..")
+	readme := string(parse(t, root, "README.md").source)
+	changelog := string(parse(t, root, "CHANGELOG.md").source)
+	for folder, kind := range map[string]string{
+		"resources": "resource/roi_", "data-sources": "data-source/roi_", "ephemeral-resources": "ephemeral/roi_", "functions": "function/",
+	} {
+		pages, err := fs.Glob(root, "docs/"+folder+"/*.md")
+		if err != nil || len(pages) == 0 {
+			t.Fatalf("no pages in %s: %v", folder, err)
+		}
+		for _, page := range pages {
+			entry := kind + strings.TrimSuffix(path.Base(page), ".md")
+			if name := "`" + path.Base(entry) + "`"; !strings.Contains(readme, name) {
+				t.Errorf("README.md does not name %s", name)
+			}
+			if !strings.Contains(changelog, "\n- "+entry+": ") {
+				t.Errorf("CHANGELOG.md has no entry for %s", entry)
+			}
+		}
+	}
+}
+
 // TestLinks resolves every link to a file of this repository, and to a place in it.
 func TestLinks(t *testing.T) {
 	root := os.DirFS("../..")
@@ -181,10 +205,11 @@ func checkLink(t *testing.T, root fs.FS, page *document, link string) {
 	t.Helper()
 	target, anchor, _ := strings.Cut(link, "#")
 	onGitHub, isGitHub := strings.CutPrefix(target, repository)
+	_, inTree, isTree := strings.Cut(onGitHub, "/main/")
 	inRegistry, isRegistry := strings.CutPrefix(target, registry)
 	switch {
-	case isGitHub:
-		_, target, _ = strings.Cut(onGitHub, "/main/")
+	case isGitHub && isTree:
+		target = inTree
 	case isRegistry:
 		target = "docs/" + inRegistry + ".md"
 	case strings.Contains(target, "://"):
