@@ -53,7 +53,7 @@ type Outcome struct {
 	Decision
 	Before State
 	State
-	// Adopted is set when there was a record already, so that somebody may have
+	// HadRecord is set when there was a record already, so that somebody may have
 	// expected a rotation.
 	HadRecord bool
 }

@@ -83,10 +83,6 @@ type Option func(*Server)
 // Account sets the account of access keys that AccessKey does not name.
 func Account(id string) Option { return func(s *Server) { s.account = id } }
 
-// Region sets the region that Seed, AddKey and Secret mean when they name none.
-// It does not limit which regions requests may use.
-func Region(name string) Option { return func(s *Server) { s.region = name } }
-
 // At stops the clock at an instant; only Advance and SetTime move it. Without it
 // the clock is the machine's.
 func At(t time.Time) Option { return func(s *Server) { s.frozen = t.UTC() } }
