@@ -44,6 +44,7 @@ type providerData struct {
 
 	secrets   secretRun
 	rotations rotationRun
+	envFiles  envFileRun
 	docker    dockerConnection
 
 	storeMu sync.Mutex
