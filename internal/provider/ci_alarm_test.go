@@ -42,7 +42,7 @@ func TestExampleOfAlarms(t *testing.T) {
 		t.Parallel()
 		w := tfcli.New(t)
 		copyExample(t, "cloudwatch", w.Dir)
-		useAWSProvider(t, w)
+		useHashicorpProviders(t, w)
 		if result := w.Run("init", "-input=false", "-no-color"); result.ExitCode != 0 {
 			missing(t, "hashicorp/aws is neither in a mirror nor to be had from the registry, so the example of alarms was not validated:\n"+result.Message())
 		}
@@ -52,10 +52,10 @@ func TestExampleOfAlarms(t *testing.T) {
 	})
 }
 
-// useAWSProvider lets Terraform find hashicorp/aws where mirrors usually are, or
-// else in the registry.
+// useHashicorpProviders lets Terraform find the providers that examples have beside
+// this one where mirrors usually are, or else in the registry.
 // Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
-func useAWSProvider(t *testing.T, w *tfcli.Workspace) {
+func useHashicorpProviders(t *testing.T, w *tfcli.Workspace) {
 	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -66,19 +66,22 @@ func useAWSProvider(t *testing.T, w *tfcli.Workspace) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const ours = `"registry.terraform.io/roi-systems/roi", "registry.opentofu.org/roi-systems/roi"`
-	installation := "  direct { exclude = [" + ours + "] }\n"
-	for _, mirror := range append(mirrors, others...) {
-		found, err := filepath.Glob(filepath.Join(mirror, "registry.terraform.io", "hashicorp", "aws", "*", runtime.GOOS+"_"+runtime.GOARCH))
-		if err == nil && len(found) > 0 {
-			const theirs = `"registry.terraform.io/hashicorp/aws"`
-			installation = fmt.Sprintf("  direct { exclude = [%s, %s] }\n  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", ours, theirs, mirror, theirs)
+	root := filepath.Dir(w.Dir)
+	mirrored := []string{`"registry.terraform.io/roi-systems/roi"`, `"registry.opentofu.org/roi-systems/roi"`}
+	installation := fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", filepath.Join(root, "mirror"), strings.Join(mirrored, ", "))
+	for _, name := range []string{"registry.terraform.io/hashicorp/aws", "registry.terraform.io/hashicorp/random"} {
+		for _, mirror := range append(mirrors, others...) {
+			found, err := filepath.Glob(filepath.Join(mirror, filepath.FromSlash(name), "*", runtime.GOOS+"_"+runtime.GOARCH))
+			if err != nil || len(found) == 0 {
+				continue
+			}
+			installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n", mirror, name)
+			mirrored = append(mirrored, quote(name))
 			break
 		}
 	}
-	root := filepath.Dir(w.Dir)
-	installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", filepath.Join(root, "mirror"), ours)
-	file := filepath.Join(root, "with-aws.tfrc")
+	installation += "  direct { exclude = [" + strings.Join(mirrored, ", ") + "] }\n"
+	file := filepath.Join(root, "with-mirrors.tfrc")
 	if err := os.WriteFile(file, []byte("disable_checkpoint = true\nprovider_installation {\n"+installation+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
