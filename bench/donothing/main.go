@@ -108,19 +108,36 @@ func (r idle) Delete(context.Context, resource.DeleteRequest, *resource.DeleteRe
 // computed is as long as the computed strings of roi are, on average.
 const computed = "00000000-0000-5000-8000-000000000000"
 
-// fill makes up a value for what is unknown after a plan.
+// fill makes up a value for what is unknown after a plan. What is nested has one
+// element, as it has for a secret of one value.
 func fill(_ *tftypes.AttributePath, v tftypes.Value) (tftypes.Value, error) {
 	if v.IsKnown() {
 		return v, nil
 	}
-	switch t := v.Type(); {
-	case t.Is(tftypes.String):
-		return tftypes.NewValue(t, computed), nil
-	case t.Is(tftypes.Number):
-		return tftypes.NewValue(t, 0), nil
-	case t.Is(tftypes.Bool):
-		return tftypes.NewValue(t, false), nil
+	return made(v.Type()), nil
+}
+
+func made(typ tftypes.Type) tftypes.Value {
+	switch t := typ.(type) {
+	case tftypes.Object:
+		attributes := map[string]tftypes.Value{}
+		for name, typ := range t.AttributeTypes {
+			attributes[name] = made(typ)
+		}
+		return tftypes.NewValue(t, attributes)
+	case tftypes.Map:
+		return tftypes.NewValue(t, map[string]tftypes.Value{"": made(t.ElementType)})
+	case tftypes.List:
+		return tftypes.NewValue(t, []tftypes.Value{made(t.ElementType)})
+	case tftypes.Set:
+		return tftypes.NewValue(t, []tftypes.Value{made(t.ElementType)})
+	}
+	switch {
+	case typ.Is(tftypes.Number):
+		return tftypes.NewValue(typ, 64)
+	case typ.Is(tftypes.Bool):
+		return tftypes.NewValue(typ, false)
 	default:
-		return tftypes.NewValue(t, nil), nil
+		return tftypes.NewValue(typ, computed)
 	}
 }
