@@ -67,20 +67,29 @@ func useHashicorpProviders(t *testing.T, w *tfcli.Workspace) {
 		t.Fatal(err)
 	}
 	root := filepath.Dir(w.Dir)
-	mirrored := []string{`"registry.terraform.io/roi-systems/roi"`, `"registry.opentofu.org/roi-systems/roi"`}
-	installation := fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", filepath.Join(root, "mirror"), strings.Join(mirrored, ", "))
-	for _, name := range []string{"registry.terraform.io/hashicorp/aws", "registry.terraform.io/hashicorp/random"} {
+	here := `"registry.terraform.io/roi-systems/roi", "registry.opentofu.org/roi-systems/roi"`
+	for _, name := range []string{"aws", "random"} {
 		for _, mirror := range append(mirrors, others...) {
-			found, err := filepath.Glob(filepath.Join(mirror, filepath.FromSlash(name), "*", runtime.GOOS+"_"+runtime.GOARCH))
-			if err != nil || len(found) == 0 {
+			platforms, err := filepath.Glob(filepath.Join(mirror, "registry.terraform.io", "hashicorp", name, "*", runtime.GOOS+"_"+runtime.GOARCH))
+			if err != nil || len(platforms) == 0 {
 				continue
 			}
-			installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n", mirror, name)
-			mirrored = append(mirrored, quote(name))
+			for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+				here += fmt.Sprintf(", %q", host+"/hashicorp/"+name)
+				for _, platform := range platforms {
+					version := filepath.Join(root, "mirror", host, "hashicorp", name, filepath.Base(filepath.Dir(platform)))
+					if err := os.MkdirAll(version, 0o700); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.Symlink(platform, filepath.Join(version, filepath.Base(platform))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			break
 		}
 	}
-	installation += "  direct { exclude = [" + strings.Join(mirrored, ", ") + "] }\n"
+	installation := fmt.Sprintf("  direct { exclude = [%s] }\n  filesystem_mirror {\n    path    = %q\n    include = [%[1]s]\n  }\n", here, filepath.Join(root, "mirror"))
 	file := filepath.Join(root, "with-mirrors.tfrc")
 	if err := os.WriteFile(file, []byte("disable_checkpoint = true\nprovider_installation {\n"+installation+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
