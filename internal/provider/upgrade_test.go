@@ -325,7 +325,7 @@ func (u *upgrade) nothingPlanned(when string) {
 	u.t.Helper()
 	plan := u.PlanJSON()
 	for _, change := range append(plan.ResourceChanges, plan.ResourceDrift...) {
-		if !slices.Equal(change.Change.Actions, []string{"no-op"}) && change.Mode != "data" {
+		if !slices.Equal(change.Change.Actions, []string{"no-op"}) && change.Mode == "managed" {
 			u.t.Errorf("%s: %v is planned for %s", when, change.Change.Actions, change.Address)
 		}
 	}

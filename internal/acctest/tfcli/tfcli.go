@@ -139,6 +139,17 @@ func findTerraform(t testing.TB) string {
 	return ""
 }
 
+// OpenTofu reports whether tests run OpenTofu in place of Terraform. It needs one of
+// them as New does.
+func OpenTofu(t testing.TB) bool {
+	t.Helper()
+	version, err := exec.Command(findTerraform(t), "version").Output()
+	if err != nil {
+		t.Fatalf("terraform version: %v", err)
+	}
+	return strings.HasPrefix(string(version), "OpenTofu ")
+}
+
 func (w *Workspace) path(name string) string { return filepath.Join(w.root, name) }
 
 // writeCLIConfig lets terraform find the provider in a folder, as an installed
