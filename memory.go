@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"slices"
 )
 
 // smallHeap is what the provider stays within, in bytes, while what it keeps allows
@@ -18,21 +19,27 @@ const smallHeap = 38 << 20
 // limitMemory sets the runtime's soft limit, and raises it with what is kept: close
 // to a limit the collector would do nothing but run.
 func limitMemory() {
-	debug.SetMemoryLimit(limitFor(0))
-	watch()
+	debug.SetMemoryLimit(limitFor(nil))
+	watch(nil)
 }
 
-// watch looks at what is kept after each collection.
-func watch() {
+// watch looks at what the last collections have left.
+func watch(left []uint64) {
 	runtime.SetFinalizer(&struct{ _ [16]byte }{}, func(any) {
-		kept := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-		metrics.Read(kept)
-		debug.SetMemoryLimit(limitFor(kept[0].Value.Uint64()))
-		watch()
+		live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		metrics.Read(live)
+		left = append(left, live[0].Value.Uint64())
+		left = left[max(0, len(left)-8):]
+		debug.SetMemoryLimit(limitFor(left))
+		watch(left)
 	})
 }
 
-// limitFor is the limit for an amount that is kept, both in bytes.
-func limitFor(kept uint64) int64 {
-	return max(smallHeap, int64(2*kept)) //nolint:gosec // No heap has 2⁶² bytes.
+// limitFor is the limit after collections that have left so many bytes. The least
+// of them is what is kept: the others have what was made while they ran as well.
+func limitFor(left []uint64) int64 {
+	if len(left) == 0 {
+		return smallHeap
+	}
+	return max(smallHeap, 2*int64(slices.Min(left))) //nolint:gosec // No heap has 2⁶² bytes.
 }

@@ -90,7 +90,7 @@ const (
 var (
 	// A target may be an absolute path, as Docker allows; else it is below
 	// /run/secrets.
-	targetFileRule = stringvalidator.RegexMatches(regexp.MustCompile(`^[^\x00]{1,255}$`), "must be a file name or a path of 1 to 255 characters")
+	targetFileRule = matching("must be a file name or a path of 1 to 255 characters", `^[^\x00]+$`).atMost(255)
 	fileModeRule   = stringvalidator.RegexMatches(regexp.MustCompile(`^0?[0-7]{3}$`), `must be a file mode in octal, such as "0440"`)
 
 	dockerValueRule = stringRule{
