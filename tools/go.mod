@@ -4,6 +4,8 @@ go 1.26.8
 
 tool github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs
 
+require github.com/google/licensecheck v0.3.1
+
 require (
 	github.com/yuin/goldmark v1.7.7
 	go.abhg.dev/goldmark/frontmatter v0.2.0
