@@ -20,7 +20,10 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "serve under a debugger such as delve")
 	flag.Parse()
-
+	if err := setLogLevel(); err != nil {
+		log.Fatal(err)
+	}
+	limitMemory()
 	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
 		Address: "registry.terraform.io/roi-systems/roi",
 		Debug:   *debug,

@@ -6,11 +6,18 @@ package compliance
 import (
 	"fmt"
 	"strings"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/markdown"
 )
 
-// maxRows is how many rows a table has: a comment on GitHub can have 65,536
-// characters.
-const maxRows = 100
+// A comment on GitHub has at most 65,536 characters
+// (https://github.com/orgs/community/discussions/27190). Each of the two tables
+// whose length depends on the secrets has at most maxRows rows and maxTableBytes
+// bytes, which leaves some 10,000 for the rest.
+const (
+	maxRows       = 100
+	maxTableBytes = 25_000
+)
 
 // Markdown writes the report for a person: what failed, what could not be told and
 // why, and what was looked at.
@@ -28,24 +35,22 @@ func (r Report) Markdown() string {
 
 	if r.Totals.Fail > 0 {
 		write("\n#### Failed\n\n| Check | Subject | Finding | Evidence for |\n|---|---|---|---|\n")
-		rows := 0
+		var rows []string
 		for _, result := range r.Results {
-			if result.Status != Fail {
-				continue
-			}
-			if rows++; rows <= maxRows {
-				write("| `%s` | %s | %s | %s |\n", result.Check, subjectCell(result), cell(result.Reason), controlsCell(result.Controls))
+			if result.Status == Fail {
+				rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |\n",
+					result.Check, subjectCell(result), markdown.Text(result.Reason), controlsCell(result.Controls)))
 			}
 		}
-		more(write, rows)
+		write("%s", cut(rows))
 	}
 	if r.Totals.NotEvaluated > 0 {
 		write("\n#### Not evaluated\n\n| Check | Results | First subject | Why |\n|---|---|---|---|\n")
-		groups := r.missed()
-		for _, group := range groups[:min(len(groups), maxRows)] {
-			write("| `%s` | %d | %s | %s |\n", group.first.Check, group.count, subjectCell(group.first), cell(group.first.Reason))
+		var rows []string
+		for _, group := range r.missed() {
+			rows = append(rows, fmt.Sprintf("| `%s` | %d | %s | %s |\n", group.first.Check, group.count, subjectCell(group.first), markdown.Text(group.first.Reason)))
 		}
-		more(write, len(groups))
+		write("%s", cut(rows))
 	}
 	write("\n#### Checks\n\n| Check | Failed | Passed | Not evaluated | Evidence for |\n|---|---|---|---|---|\n")
 	for _, check := range checks {
@@ -57,10 +62,17 @@ func (r Report) Markdown() string {
 	return text.String()
 }
 
-func more(write func(string, ...any), rows int) {
-	if rows > maxRows {
-		write("\nand %d more, which are in the JSON.\n", rows-maxRows)
+// cut returns as many rows as there is room for, and says how many more there are.
+func cut(rows []string) string {
+	var text strings.Builder
+	for i, row := range rows {
+		if i == maxRows || text.Len()+len(row) > maxTableBytes {
+			fmt.Fprintf(&text, "\nand %d more, which are in the JSON.\n", len(rows)-i)
+			break
+		}
+		text.WriteString(row)
 	}
+	return text.String()
 }
 
 func (r Report) count(check string) (totals Totals) {
@@ -112,9 +124,9 @@ func subjectCell(r Result) string {
 	if parts := strings.SplitN(r.Subject, ":", 6); len(parts) == 6 && (r.Check == replicaInSync || strings.HasPrefix(r.Check, "key_")) {
 		name += " (" + parts[3] + ")"
 	}
-	text := "`" + cell(name) + "`"
+	text := markdown.Code(name)
 	if r.Key != "" {
-		text += " `" + cell(r.Key) + "`"
+		text += " " + markdown.Code(r.Key)
 	}
 	return text
 }
@@ -125,8 +137,3 @@ func controlsCell(controls []string) string {
 	}
 	return strings.Join(controls, "<br>")
 }
-
-var cellEscapes = strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", "`", "'", "<", "&lt;", ">", "&gt;")
-
-// cell writes a text into a cell of a table.
-func cell(text string) string { return cellEscapes.Replace(text) }

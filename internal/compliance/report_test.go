@@ -261,6 +261,31 @@ func TestMarkdownIsBounded(t *testing.T) {
 	if !strings.Contains(text, "`shop/099`") || strings.Contains(text, "`shop/100`") || !strings.Contains(text, "and 50 more") {
 		t.Errorf("the table of 150 failures is not cut after 100:\n%s", text)
 	}
+
+	// Names and reasons can be long: a comment takes 65,536 characters.
+	for i := range results {
+		results[i].Name, results[i].Reason = fmt.Sprintf("%03d%s", i, strings.Repeat("n", 500)), fmt.Sprintf("%03d %s", i, strings.Repeat("r", 500))
+		if i%2 == 0 {
+			results[i].Status = compliance.NotEvaluated
+		}
+	}
+	text = compliance.NewReport(results).Markdown()
+	if len(text) > 60_000 || strings.Count(text, "more, which are in the JSON") != 2 || !strings.HasSuffix(text, "is met.\n") {
+		t.Errorf("%d bytes, and it ends with %q", len(text), text[len(text)-100:])
+	}
+}
+
+// What somebody has written into a tag neither mentions nor links anything.
+func TestMarkdownKeepsText(t *testing.T) {
+	t.Parallel()
+	text := compliance.NewReport([]compliance.Result{{
+		Check: "policy_recorded", Name: "shop/<app>", Subject: "s", Status: compliance.NotEvaluated, Reason: `"@everyone" see https://example.com *now*`,
+	}}).Markdown()
+	for _, live := range []string{"@everyone", "https://", " *now*", "&lt;app&gt;"} {
+		if strings.Contains(text, live) {
+			t.Errorf("%q is in the report as it is:\n%s", live, text)
+		}
+	}
 }
 
 func TestCategories(t *testing.T) {

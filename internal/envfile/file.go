@@ -107,7 +107,11 @@ func (f File) Write(w Write) (done Written, err error) {
 		return Written{}, err
 	}
 	defer func() {
-		if err != nil && !before.Recorded {
+		if err == nil || before.Recorded {
+			return
+		}
+		// Without its record a file that is in place would be somebody else's.
+		if now, err := f.inspect(openOwn); err != nil || !now.Ours {
 			_, _ = f.tidy()
 		}
 	}()

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // A ComposeSecret is a Docker secret that exists already, and the services that
@@ -43,25 +45,31 @@ const maxDockerName = 64
 // Compose returns a compose document that declares secrets, by their names in it,
 // and gives them to services: one to merge with the file that defines the
 // services. The file in the container is named in every reference, so that it
-// stays the same from version to version. The error is Problems.
-func Compose(secrets map[string]ComposeSecret) (string, error) {
+// stays the same from version to version. files are the texts of the other files of
+// the project; with them a service that none has is a problem, which otherwise shows
+// when the project is deployed. The error is Problems.
+func Compose(secrets map[string]ComposeSecret, files ...string) (string, error) {
 	var problems Problems
+	project, complete := projectServices(files, &problems)
 	declared := Map{}
 	references := map[string][]Map{}
-	files := map[string]map[string]string{} // secret by service and file
+	targets := map[string]map[string]string{} // secret by service and file
 	for _, name := range slices.Sorted(maps.Keys(secrets)) {
 		s := secrets[name]
 		s.Target = cmp.Or(s.Target, name)
 		s.check(name, &problems)
 		declared = append(declared, Member{name, Map{{"external", true}, {"name", s.Object}}})
 		for _, service := range slices.Compact(slices.Sorted(slices.Values(s.Services))) {
-			if other, taken := files[service][s.Target]; taken {
+			if complete && !slices.Contains(project, service) {
+				problems.add("secrets[%q]: services: no compose file has a service %q; there are: %s", name, service, cmp.Or(strings.Join(project, ", "), "none"))
+			}
+			if other, taken := targets[service][s.Target]; taken {
 				problems.add("secrets %q and %q are the same file %q in the service %q; give one of them another target", other, name, s.Target, service)
 			}
-			if files[service] == nil {
-				files[service] = map[string]string{}
+			if targets[service] == nil {
+				targets[service] = map[string]string{}
 			}
-			files[service][s.Target] = name
+			targets[service][s.Target] = name
 			references[service] = append(references[service], s.reference(name))
 		}
 	}
@@ -80,6 +88,28 @@ func Compose(secrets map[string]ComposeSecret) (string, error) {
 		document = append(document, Member{"services", services})
 	}
 	return YAML(append(document, Member{"secrets", declared})), nil
+}
+
+// projectServices returns the services of compose files, sorted. complete is whether
+// these are all that the project has: not without files, and not if one includes
+// others.
+// Source: https://github.com/compose-spec/compose-spec/blob/main/14-include.md
+func projectServices(files []string, problems *Problems) (names []string, complete bool) {
+	complete = len(files) > 0
+	for i, text := range files {
+		var file struct {
+			Services map[string]any `yaml:"services"`
+			Include  any            `yaml:"include"`
+		}
+		if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+			problems.add("files[%d] is not a compose file: %v", i, err)
+			complete = false
+		}
+		complete = complete && file.Include == nil
+		names = slices.AppendSeq(names, maps.Keys(file.Services))
+	}
+	slices.Sort(names)
+	return slices.Compact(names), complete
 }
 
 func (s ComposeSecret) check(name string, problems *Problems) {

@@ -67,12 +67,17 @@ var (
 	namespace  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 	secretKey  = regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
 
-	// secretID is a name or an ARN.
+	// secretID is a name or an ARN. How long it may be is checked apart: a repetition
+	// with a large limit takes half a megabyte.
 	// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-	secretID = regexp.MustCompile(`^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?[A-Za-z0-9/_+=.@-]{1,519}$`)
+	secretID = regexp.MustCompile(`^(arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:)?([A-Za-z0-9/_+=.@-]+)$`)
 	region   = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-[0-9]+$`)
 	roleARN  = regexp.MustCompile(`^arn:[a-z-]+:iam::[0-9]{12}:role/[A-Za-z0-9/_+=,.@-]+$`)
 )
+
+// maxSecretID is the length of the longest name, with the seven characters that an
+// ARN has behind it.
+const maxSecretID = 512 + 7
 
 // Manifests returns the manifests to apply, in this order: the SecretStore, if it
 // has a region; the ExternalSecret of the current values; and one for the previous
@@ -121,7 +126,7 @@ func (e ExternalSecret) check() error {
 	if e.Namespace != "" && (!namespace.MatchString(e.Namespace) || len(e.Namespace) > maxNamespace) {
 		problems.add("namespace = %q is not a namespace: lower-case letters, digits and hyphens, a letter or digit at both ends, at most %d characters", e.Namespace, maxNamespace)
 	}
-	if !secretID.MatchString(e.SecretID) {
+	if id := secretID.FindStringSubmatch(e.SecretID); id == nil || len(id[2]) > maxSecretID {
 		problems.add("secret_id = %q is neither the name nor the ARN of a secret in Secrets Manager", e.SecretID)
 	}
 	e.checkKeys(&problems)

@@ -11,9 +11,16 @@ import (
 	"unicode/utf8"
 
 	zxcvbn "github.com/ccojocar/zxcvbn-go"
+	"github.com/ccojocar/zxcvbn-go/frequency"
 	"github.com/ccojocar/zxcvbn-go/match"
 	"github.com/ccojocar/zxcvbn-go/matching"
 )
+
+func init() {
+	// The lists that zxcvbn has made its dictionaries of are of no more use, and a
+	// sixth of all that the provider keeps in memory.
+	clear(frequency.Lists)
+}
 
 // Shannon returns the entropy of the value's characters in bits per character, as
 // if their frequencies in this one value were their probabilities. It says how

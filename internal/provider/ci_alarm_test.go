@@ -42,7 +42,7 @@ func TestExampleOfAlarms(t *testing.T) {
 		t.Parallel()
 		w := tfcli.New(t)
 		copyExample(t, "cloudwatch", w.Dir)
-		useAWSProvider(t, w)
+		useHashicorpProviders(t, w)
 		if result := w.Run("init", "-input=false", "-no-color"); result.ExitCode != 0 {
 			missing(t, "hashicorp/aws is neither in a mirror nor to be had from the registry, so the example of alarms was not validated:\n"+result.Message())
 		}
@@ -52,10 +52,10 @@ func TestExampleOfAlarms(t *testing.T) {
 	})
 }
 
-// useAWSProvider lets Terraform find hashicorp/aws where mirrors usually are, or
-// else in the registry.
+// useHashicorpProviders lets Terraform find the providers that examples have beside
+// this one where mirrors usually are, or else in the registry.
 // Source: https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
-func useAWSProvider(t *testing.T, w *tfcli.Workspace) {
+func useHashicorpProviders(t *testing.T, w *tfcli.Workspace) {
 	t.Helper()
 	home, err := os.UserHomeDir()
 	if err != nil {
@@ -66,19 +66,31 @@ func useAWSProvider(t *testing.T, w *tfcli.Workspace) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const ours = `"registry.terraform.io/roi-systems/roi", "registry.opentofu.org/roi-systems/roi"`
-	installation := "  direct { exclude = [" + ours + "] }\n"
-	for _, mirror := range append(mirrors, others...) {
-		found, err := filepath.Glob(filepath.Join(mirror, "registry.terraform.io", "hashicorp", "aws", "*", runtime.GOOS+"_"+runtime.GOARCH))
-		if err == nil && len(found) > 0 {
-			const theirs = `"registry.terraform.io/hashicorp/aws"`
-			installation = fmt.Sprintf("  direct { exclude = [%s, %s] }\n  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", ours, theirs, mirror, theirs)
+	root := filepath.Dir(w.Dir)
+	here := `"registry.terraform.io/roi-systems/roi", "registry.opentofu.org/roi-systems/roi"`
+	for _, name := range []string{"aws", "random"} {
+		for _, mirror := range append(mirrors, others...) {
+			platforms, err := filepath.Glob(filepath.Join(mirror, "registry.terraform.io", "hashicorp", name, "*", runtime.GOOS+"_"+runtime.GOARCH))
+			if err != nil || len(platforms) == 0 {
+				continue
+			}
+			for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+				here += fmt.Sprintf(", %q", host+"/hashicorp/"+name)
+				for _, platform := range platforms {
+					version := filepath.Join(root, "mirror", host, "hashicorp", name, filepath.Base(filepath.Dir(platform)))
+					if err := os.MkdirAll(version, 0o700); err != nil {
+						t.Fatal(err)
+					}
+					if err := os.Symlink(platform, filepath.Join(version, filepath.Base(platform))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
 			break
 		}
 	}
-	root := filepath.Dir(w.Dir)
-	installation += fmt.Sprintf("  filesystem_mirror {\n    path    = %q\n    include = [%s]\n  }\n", filepath.Join(root, "mirror"), ours)
-	file := filepath.Join(root, "with-aws.tfrc")
+	installation := fmt.Sprintf("  direct { exclude = [%s] }\n  filesystem_mirror {\n    path    = %q\n    include = [%[1]s]\n  }\n", here, filepath.Join(root, "mirror"))
+	file := filepath.Join(root, "with-mirrors.tfrc")
 	if err := os.WriteFile(file, []byte("disable_checkpoint = true\nprovider_installation {\n"+installation+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

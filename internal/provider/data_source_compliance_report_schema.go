@@ -51,7 +51,7 @@ func (r *complianceReport) Schema(_ context.Context, _ datasource.SchemaRequest,
 				},
 			},
 			"markdown": schema.StringAttribute{
-				MarkdownDescription: "The report for a person, for example as a comment on a pull request. Tables have at most 100 rows.",
+				MarkdownDescription: "The report for a person, for example as a comment on a pull request: at most 60,000 bytes, and tables of at most 100 rows.",
 				Computed:            true,
 			},
 			"json": schema.StringAttribute{

@@ -24,7 +24,7 @@ import (
 
 var (
 	// Names of secrets that AWS services make have an exclamation mark: rds!cluster-….
-	namePrefixRule = matching("must be 1 to 512 of the characters A-Z a-z 0-9 / _ + = . @ ! - and begin with another than !", `^[A-Za-z0-9/_+=.@-][A-Za-z0-9/_+=.@!-]{0,511}$`)
+	namePrefixRule = matching("must be 1 to 512 of the characters A-Z a-z 0-9 / _ + = . @ ! - and begin with another than !", `^[A-Za-z0-9/_+=.@-][A-Za-z0-9/_+=.@!-]*$`).atMost(secretstore.MaxNameLength)
 	dueWithinRule  = duration(`must be a duration of 0 or more and at most 1000 days, such as "168h"`, 0, maxRotationTime)
 )
 

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -93,11 +94,12 @@ func (r *envFileResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	replaced := ""
+	replaced, again := "", false
 	if state != nil {
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, envFileMark, jsonString(state.Path.ValueString()))...)
 	} else if mark, _ := req.Private.GetKey(ctx, envFileMark); mark != nil {
 		_ = json.Unmarshal(mark, &replaced) // written by the line above
+		again = true
 	}
 
 	plan.ID = plan.Path
@@ -114,9 +116,34 @@ func (r *envFileResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 		return
 	}
 	file, ok := plan.resolve(&resp.Diagnostics)
-	if ok && state == nil && plan.Path.ValueString() != replaced {
+	switch {
+	case !ok:
+	case r.data != nil && !again && !r.data.envFiles.claim(file.Path()):
+		resp.Diagnostics.AddAttributeError(path.Root("path"), "File of two resources", fmt.Sprintf(
+			"Another roi_env_file of this configuration writes the file %q too, and each would replace what the other wrote. Give each a path of its own, or put the entries of both into one.", file.Path()))
+	case state == nil && plan.Path.ValueString() != replaced:
 		plan.mayCreate(file, &resp.Diagnostics)
 	}
+}
+
+// envFileRun is what this run of the provider has to remember of files. The zero
+// value is ready.
+type envFileRun struct {
+	mu      sync.Mutex
+	planned map[string]bool // by path, with symbolic links resolved
+}
+
+// claim notes that a resource is planned to write a file, and reports whether it is
+// the first one. It is not for the other half of a replacement, which is planned for
+// the same file in the same run.
+func (r *envFileRun) claim(file string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.planned[file] {
+		return false
+	}
+	put(&r.planned, file, true)
+	return true
 }
 
 // resolve returns the file, and reports what is wrong with its path.

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
@@ -24,6 +25,10 @@ func echoed(t *testing.T, steps ...resource.TestStep) {
 	t.Helper()
 	servers := factories()
 	servers["echo"] = echoprovider.NewProviderServer()
+	for i := range steps {
+		// Its plans list what is opened, and say that there are no changes.
+		steps[i].ExpectNonEmptyPlan = tfcli.OpenTofu(t)
+	}
 	resource.UnitTest(t, resource.TestCase{ProtoV6ProviderFactories: servers, Steps: steps})
 }
 

@@ -60,11 +60,8 @@ func (r *generatedValue) Schema(_ context.Context, _ ephemeral.SchemaRequest, re
 		MarkdownDescription: "The entropy in bits that the policy guarantees, rounded down.",
 	}
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "A value that follows a policy and is stored nowhere by this provider.\n\n" +
-			"~> The value is **another one each time it is opened**: in every plan and again in the apply. Nothing can read it back. Use it for write-only arguments that are " +
-			"sent once, guarded by their version argument. For a secret that outlives one run use [`roi_secret`](../resources/secret), which generates the value once and keeps it in the store.\n\n" +
-			"As nothing is stored, `rotation_days`, `grace_period` and `classification` are checked but have no effect here.",
-		Attributes: attributes,
+		MarkdownDescription: "A value that follows a policy and is stored nowhere by this provider. It is another one each time it is opened: in every plan and again in the apply.",
+		Attributes:          attributes,
 	}
 }
 

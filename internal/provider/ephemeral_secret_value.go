@@ -50,9 +50,7 @@ func (r *secretValue) Metadata(_ context.Context, req ephemeral.MetadataRequest,
 func (r *secretValue) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "Reads the value of a secret for the time that Terraform runs, without writing it into plan or state. Give it to write-only arguments " +
-			"(`password_wo` and the like) or to the configuration of another provider.\n\n" +
-			"-> Terraform opens ephemeral resources in **every plan**, not only in an apply. Whoever plans therefore needs `secretsmanager:GetSecretValue` on the secret and " +
-			"`kms:Decrypt` on its key. Where plans run without the right to read secrets, keep this in another root module.",
+			"(`password_wo` and the like) or to the configuration of another provider. Terraform opens it in every plan, so whoever plans must be allowed to read the secret.",
 		Attributes: map[string]schema.Attribute{
 			"secret_id": schema.StringAttribute{
 				Required:            true,

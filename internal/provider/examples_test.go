@@ -67,23 +67,38 @@ var exampleFiles = map[string][]string{
 	"resources/roi_env_file":               {".env", ".env.development", ".env.test"},
 }
 
+// examplesTestedElsewhere names the tests of what is not a root module for the
+// embedded store alone.
+var examplesTestedElsewhere = map[string]string{
+	"cloudwatch":            "TestExampleOfAlarms",
+	"stacks/environment":    "TestStackDevelopment",
+	"stacks/development":    "TestStackDevelopment",
+	"stacks/staging":        "TestStackStaging",
+	"stacks/production":     "TestStackProduction",
+	"stacks/production/aws": "TestStackProductionWithAWS",
+}
+
 // TestExamples runs Terraform on every folder under examples: it must be valid,
 // the plan after an apply must be empty, and no value may be in what Terraform
 // leaves behind. An example that does not say so itself is applied on the
 // embedded store, with the floors of production.
 func TestExamples(t *testing.T) {
 	examples := os.DirFS(filepath.Join("..", "..", "examples"))
-	files, err := fs.Glob(examples, "*/*.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nested, err := fs.Glob(examples, "*/*/*.tf")
-	if err != nil {
-		t.Fatal(err)
-	}
 	folders := map[string][]string{}
-	for _, file := range append(files, nested...) {
-		folders[path.Dir(file)] = append(folders[path.Dir(file)], file)
+	err := fs.WalkDir(examples, ".", func(file string, _ fs.DirEntry, err error) error {
+		if path.Ext(file) == ".tf" {
+			folders[path.Dir(file)] = append(folders[path.Dir(file)], file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder, test := range examplesTestedElsewhere {
+		if folders[folder] == nil || !slices.Contains(testNames(t), test) {
+			t.Errorf("%s has no example, or there is no %s", folder, test)
+		}
+		delete(folders, folder)
 	}
 	for _, folder := range slices.Concat([]string{"quickstart"}, slices.Collect(maps.Keys(exampleNeeds)), slices.Collect(maps.Keys(exampleFiles))) {
 		if folders[folder] == nil {
@@ -91,13 +106,11 @@ func TestExamples(t *testing.T) {
 		}
 	}
 
-	delete(folders, "cloudwatch")                                                                          // needs hashicorp/aws: see TestExampleOfAlarms
-	maps.DeleteFunc(folders, func(folder string, _ []string) bool { return path.Dir(folder) == "stacks" }) // one module for several: see TestStack…
 	for folder, files := range folders {
 		t.Run(folder, func(t *testing.T) {
 			t.Parallel()
 			w := tfcli.New(t, tfcli.Env("ROI_STORE", "local"))
-			w.SetEnv("TF_VAR_partner_token", rand.Text()+rand.Text())
+			w.SetEnv("TF_VAR_partner_token", valueOf(t, "api_key"))
 			for _, file := range files {
 				content, err := fs.ReadFile(examples, file)
 				if err != nil {

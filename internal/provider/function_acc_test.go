@@ -34,8 +34,8 @@ output "shannon" { value = provider::roi::shannon_entropy("abcd") }
 output "due"     { value = provider::roi::rotation_due("2027-01-31T12:00:00Z", 90, "72h") }
 output "overdue" { value = timecmp("2027-05-01T00:00:00Z", provider::roi::rotation_due("2027-01-31T12:00:00Z", 90)) >= 0 }
 output "policy"  { value = provider::roi::policy("partner_token", "production", local.policies["partner_token"]).entropy_bits }
-output "map"     { value = provider::roi::policy("jwt", null, tomap({ length = "96", encoding = null })).length }
-output "nulls"   { value = provider::roi::policy("jwt", tostring(null), { length = tonumber(null), pattern_rules = tobool(null) }).length }
+output "map"     { value = provider::roi::policy("jwt", "production", tomap({ length = "96", encoding = null })).length }
+output "nulls"   { value = provider::roi::policy("jwt", "production", { length = tonumber(null), pattern_rules = tobool(null) }).length }
 output "checked" { value = provider::roi::check_value("changeme", "external").rules }
 output "dotenv"  { value = provider::roi::dotenv({ PORT = 8080, DEBUG = true, NAME = "it's" }) }
 output "compose" {
@@ -65,6 +65,24 @@ output "manifests" {
 			known("manifests", knownvalue.TupleExact([]knownvalue.Check{
 				knownvalue.StringExact("ExternalSecret/app external-secrets.io/v1"), knownvalue.StringExact("SecretStore/aws external-secrets.io/v1"),
 			})),
+		},
+	})
+}
+
+func TestFunctionsOfNullArguments(t *testing.T) {
+	t.Parallel()
+	if tfcli.OpenTofu(t) {
+		t.Skip("not tested on this version: OpenTofu does not send an argument that is null, up to 1.12.6 at least, and no provider can decode that; " +
+			"see CallFunction in https://github.com/opentofu/opentofu/blob/v1.12.6/internal/plugin6/grpc_provider.go")
+	}
+	steps(t, resource.TestStep{
+		Config: `
+output "untyped" { value = provider::roi::policy("jwt", null, { length = 96 }).length }
+output "typed"   { value = provider::roi::policy("jwt", tostring(null), null).length }
+`,
+		ConfigStateChecks: []statecheck.StateCheck{
+			statecheck.ExpectKnownOutputValue("untyped", knownvalue.Int64Exact(96)),
+			statecheck.ExpectKnownOutputValue("typed", knownvalue.Int64Exact(64)),
 		},
 	})
 }
@@ -127,7 +145,7 @@ func TestFunctionOfUnknownArguments(t *testing.T) {
 		Config: `
 resource "terraform_data" "name" { input = "shop-jwt-v2" }
 output "compose" { value = provider::roi::compose_secrets({ jwt = { name = terraform_data.name.output } }) }
-output "length"  { value = provider::roi::policy("jwt", null, { length = length(terraform_data.name.id) + 64 - 36 }).length }
+output "length"  { value = provider::roi::policy("jwt", "production", { length = length(terraform_data.name.id) + 64 - 36 }).length }
 `,
 		ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
 			plancheck.ExpectUnknownOutputValue("compose"), plancheck.ExpectUnknownOutputValue("length"),
@@ -144,7 +162,8 @@ output "length"  { value = provider::roi::policy("jwt", null, { length = length(
 // what Terraform leaves behind.
 func TestFunctionsKeepSecrets(t *testing.T) {
 	t.Parallel()
-	token, weak := rand.Text()+"'$", "changeme"+strings.ToLower(rand.Text())
+	// Not just random characters: one in forty such texts breaks a pattern rule.
+	token, weak := valueOf(t, "api_key")+"'$", "changeme"+strings.ToLower(rand.Text())
 	w := tfcli.New(t, tfcli.Env("ROI_STORE", "local"))
 	w.WriteFile("main.tf", tfcli.RequiredProviders+`
 variable "token" {
@@ -186,7 +205,7 @@ resource "roi_secret" "env" {
 }
 `)
 	w.SetEnv("TF_VAR_token", token)
-	w.SetEnv("TF_VAR_password", rand.Text())
+	w.SetEnv("TF_VAR_password", valueOf(t, "api_key"))
 	w.Init()
 	scanner := leak.New(t, token, strings.TrimSuffix(token, "$"), weak)
 	result := w.Apply()

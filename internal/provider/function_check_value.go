@@ -47,7 +47,7 @@ func (*checkValueFunction) Definition(_ context.Context, _ function.DefinitionRe
 			"- `problems` (list of strings): the same in words, by how much it misses each.\n" +
 			"- `entropy_bits` (number): a conservative estimate of its entropy in bits, from its first 100 characters: what is left when guessable patterns are taken away. " +
 			"It falls short of the truth even for random values.\n" +
-			"- `shannon_entropy` (number): see [`shannon_entropy`](shannon_entropy).\n\n" +
+			"- `shannon_entropy` (number): see [`shannon_entropy`](shannon_entropy.md).\n\n" +
 			"No part of the value is in the result. But `problems`, `entropy_bits` and `shannon_entropy` say how long and how varied it is.\n\n" +
 			"Terraform takes all of the result for as sensitive or ephemeral as the value, and shows none of it: an error message needs `nonsensitive(….rules)`, which gives the least away. " +
 			"Of an ephemeral value nothing can be shown.\n\n" +

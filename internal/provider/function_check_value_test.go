@@ -30,7 +30,7 @@ func checkedValue(t *testing.T, arguments ...any) object {
 func TestCheckValueFunctionAcceptsRandomValues(t *testing.T) {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
-	for category, value := range map[string]string{"external": rand.Text(), "encryption": hex.EncodeToString(key), "tls": "-----BEGIN CERTIFICATE-----\naaaa\n"} {
+	for category, value := range map[string]string{"external": valueOf(t, "api_key"), "encryption": hex.EncodeToString(key), "tls": "-----BEGIN CERTIFICATE-----\naaaa\n"} {
 		result := checkedValue(t, value, category)
 		if result["valid"] != true || len(result["rules"].([]any)) != 0 || len(result["problems"].([]any)) != 0 { //nolint:forcetypeassert // a panic says enough in a test
 			t.Errorf("%s: rules %v", category, result["rules"])

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -38,23 +39,35 @@ func (*composeSecretsFunction) Definition(_ context.Context, _ function.Definiti
 			"The document holds names, never a value. It does not depend on a Docker daemon, and does not look whether the secrets exist.",
 		Parameters: []function.Parameter{
 			function.DynamicParameter{
-				Name: "secrets",
+				Name:               "secrets",
+				AllowUnknownValues: true,
 				MarkdownDescription: "Docker secrets by their name in the compose file. Each is the name of the Docker secret, such as `roi_docker_secret.jwt.versioned_name`, or an object:\n" +
 					"   - `name` (string, required): that name; letters, digits, dots, hyphens and underscores, at most 64.\n" +
-					"   - `services` (list of strings): services that get it. Default: none; the secret is only declared.\n" +
+					"   - `services` (list of strings): services that get it; with `files`, each must be in one of them. Default: none; the secret is only declared.\n" +
 					"   - `target` (string): file in the container, beneath `/run/secrets` unless it begins with a slash. Default: the name in the compose file.\n" +
 					"   - `uid`, `gid` (string): owner of the file, as numbers. Default: 0.\n" +
 					"   - `mode` (string): permissions of the file in octal digits, such as `\"0440\"`. Default: 0444.",
 			},
 		},
+		VariadicParameter: function.StringParameter{
+			Name: "files",
+			MarkdownDescription: "Texts of the compose files that the document is merged with, such as `file(\"compose.yaml\")`. With them a service that none of them has is an error " +
+				"of the plan; without, it shows when the stack is deployed. Not looked at if one of them has `include`.",
+		},
 		Return: function.StringReturn{},
 	}
 }
 
-// Run implements function.Function.
+// Run implements function.Function. Names of versions are not known before an apply:
+// what is known is checked all the same.
 func (*composeSecretsFunction) Run(ctx context.Context, req function.RunRequest, resp *function.RunResponse) {
 	var argument types.Dynamic
-	if resp.Error = req.Arguments.Get(ctx, &argument); resp.Error != nil {
+	var files []string
+	if resp.Error = req.Arguments.Get(ctx, &argument, &files); resp.Error != nil {
+		return
+	}
+	if argument.IsUnknown() || argument.IsUnderlyingValueUnknown() {
+		resp.Error = resp.Result.Set(ctx, types.StringUnknown())
 		return
 	}
 	var problems []string
@@ -63,12 +76,18 @@ func (*composeSecretsFunction) Run(ctx context.Context, req function.RunRequest,
 		problems = append(problems, "secrets must be an object or a map, got: "+kindOf(argument))
 	}
 	secrets := map[string]manifest.ComposeSecret{}
+	known := true
 	for _, name := range sortedKeys(members) {
-		if object, ok := underlying(members[name]).(types.String); ok && !object.IsNull() {
+		value, whole := knownSecret(ctx, members[name])
+		known = known && whole
+		if value == nil && !whole {
+			continue
+		}
+		if object, ok := value.(types.String); ok && !object.IsNull() {
 			secrets[name] = manifest.ComposeSecret{Object: object.ValueString()}
 			continue
 		}
-		o := newObjectArgument(fmt.Sprintf("secrets[%q]", name), members[name], &problems)
+		o := newObjectArgument(fmt.Sprintf("secrets[%q]", name), value, &problems)
 		secrets[name] = manifest.ComposeSecret{
 			Object:   o.text("name"),
 			Target:   o.text("target"),
@@ -82,10 +101,41 @@ func (*composeSecretsFunction) Run(ctx context.Context, req function.RunRequest,
 	if resp.Error = argumentProblems(0, problems); resp.Error != nil {
 		return
 	}
-	document, err := manifest.Compose(secrets)
-	if err != nil {
-		resp.Error = function.NewArgumentFuncError(0, err.Error())
+	if !known && len(secrets) == 0 {
+		resp.Error = resp.Result.Set(ctx, types.StringUnknown())
 		return
 	}
-	resp.Error = resp.Result.Set(ctx, document)
+	document, err := manifest.Compose(secrets, files...)
+	switch {
+	case err != nil:
+		resp.Error = function.NewArgumentFuncError(0, err.Error())
+	case !known:
+		resp.Error = resp.Result.Set(ctx, types.StringUnknown())
+	default:
+		resp.Error = resp.Result.Set(ctx, document)
+	}
+}
+
+// knownSecret returns what is known of one of the secrets, with another name in place
+// of one that is not, and nil if more is unknown. whole is whether all is known.
+func knownSecret(ctx context.Context, secret attr.Value) (value attr.Value, whole bool) {
+	if isWhollyKnown(ctx, secret) {
+		return underlying(secret), true
+	}
+	object, ok := underlying(secret).(types.Object)
+	if !ok || object.IsUnknown() {
+		return nil, false
+	}
+	attributes, attributeTypes := object.Attributes(), object.AttributeTypes(ctx)
+	attributes["name"], attributeTypes["name"] = types.StringValue("unknown"), types.StringType
+	object = types.ObjectValueMust(attributeTypes, attributes)
+	if !isWhollyKnown(ctx, object) {
+		return nil, false
+	}
+	return object, false
+}
+
+func isWhollyKnown(ctx context.Context, value attr.Value) bool {
+	converted, err := value.ToTerraformValue(ctx)
+	return err == nil && converted.IsFullyKnown()
 }

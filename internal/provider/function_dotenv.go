@@ -35,7 +35,7 @@ func (*dotenvFunction) Definition(_ context.Context, _ function.DefinitionReques
 			"with `${…}`, or with a single quote beside a double quote, a backquote, an expansion such as `$X` or an escape such as `\\n`. Store such a value as base64. " +
 			"Values that this provider generates need none of that.\n\n" +
 			"~> The result is as sensitive or ephemeral as its entries. An ephemeral one can go into a write-only argument only, and a sensitive one that goes into any other argument is in the state. " +
-			"For a file with secrets use the resource [`roi_env_file`](../resources/env_file), which keeps them out of it.",
+			"For a file with secrets use the resource [`roi_env_file`](../resources/env_file.md), which keeps them out of it.",
 		Parameters: []function.Parameter{
 			function.MapParameter{
 				Name: "entries",

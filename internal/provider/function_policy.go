@@ -29,7 +29,7 @@ func (*policyFunction) Definition(_ context.Context, _ function.DefinitionReques
 	resp.Definition = function.Definition{
 		Summary: "The policy that holds for a category in an environment",
 		MarkdownDescription: "Returns a resolved policy: the category's, with changes laid over it, checked against the floor of the environment. The result has the attributes of an element of " +
-			"`effective_policy` of [`roi_secret`](../resources/secret), with `entropy_bits`, which is what a generated value is to be judged by. What does not apply is null.\n\n" +
+			"`effective_policy` of [`roi_secret`](../resources/secret.md), with `entropy_bits`, which is what a generated value is to be judged by. What does not apply is null.\n\n" +
 			"A policy that is weaker than the floor, that contradicts itself, or that no value can satisfy is an error that points at the argument. So a module can check what it is given before " +
 			"anything is made from it.\n\n" +
 			functionEnvironmentNote,

@@ -32,7 +32,7 @@ func (*shannonEntropyFunction) Definition(_ context.Context, _ function.Definiti
 			"and for one character repeated; never more than the binary logarithm of the number of characters.\n\n" +
 			"~> This says little about a **generated** value, and nothing about how a value was made. The frequencies in one sample stay below those of its alphabet: " +
 			"64 random hexadecimal digits have 4 bits each, but 3.82 by this measure on average, and never 4. And `abcdefghijklmnop` has 4.0, though anyone can guess it. " +
-			"Judge a generated value by the `entropy_bits` of its policy (see [`policy`](policy)), and a supplied one with [`check_value`](check_value), " +
+			"Judge a generated value by the `entropy_bits` of its policy (see [`policy`](policy.md)), and a supplied one with [`check_value`](check_value.md), " +
 			"which looks for guessable patterns too and scales its threshold to what the length and the alphabet can reach.",
 		Parameters: []function.Parameter{
 			function.StringParameter{

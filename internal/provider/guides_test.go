@@ -23,11 +23,11 @@ import (
 // guideBlock is a fenced block of a guide, with what the comment above it says of
 // it:
 //
-//	<!-- file: main.tf -->        the block is a file of the guide's configuration
+//	<!-- file: main.tf -->        the block is a file that the commands use
 //	<!-- fails -->                the commands are expected to fail
 //	<!-- output -->               the lines of the block are in the output of the commands before
 //	<!-- not run: reason -->      the block is only checked for its syntax
-//	<!-- tested by: TestName -->  the block is a file that another test runs
+//	<!-- tested by: TestName -->  another test uses the file or runs the commands
 type guideBlock struct {
 	language, comment, text string
 	line                    int
@@ -46,6 +46,8 @@ func guideBlocks(t *testing.T, path string) []guideBlock {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Double braces are the template's own.
+	content = []byte(strings.NewReplacer(`{{ "{{" }}`, "{{", `{{ "}}" }}`, "}}").Replace(string(content)))
 	var blocks []guideBlock
 	var open *guideBlock
 	comment := ""
@@ -84,7 +86,8 @@ func guideBlocks(t *testing.T, path string) []guideBlock {
 
 // TestGuides does what each guide says: it writes the files, runs the commands one
 // after the other, and looks for the output that the guide shows. A guide that begins
-// with <!-- on: fake --> is run on Secrets Manager, others on the embedded store.
+// with <!-- on: fake --> is run on Secrets Manager, others on the embedded store; one
+// with <!-- on: swarm --> has a Docker engine.
 func TestGuides(t *testing.T) {
 	guides, err := filepath.Glob(filepath.Join("..", "..", "templates", "guides", "*.md.tmpl"))
 	if err != nil || len(guides) == 0 {
@@ -114,6 +117,9 @@ func runGuide(t *testing.T, path string) {
 			w.SetEnv(name, value)
 		}
 	}
+	if strings.Contains(string(content), "<!-- on: swarm -->") {
+		onSwarm(t, w)
+	}
 	var last tfcli.Result
 	ran := 0
 	for _, block := range guideBlocks(t, path) {
@@ -121,6 +127,9 @@ func runGuide(t *testing.T, path string) {
 		fail := func(format string, args ...any) {
 			t.Helper()
 			t.Fatalf("%s:%d: %s", filepath.Base(path), block.line, fmt.Sprintf(format, args...))
+		}
+		if err := parseBlock(block); err != nil {
+			fail("%v", err)
 		}
 		switch {
 		case kind == "file":
@@ -130,6 +139,10 @@ func runGuide(t *testing.T, path string) {
 				if line = strings.TrimSpace(line); line != "..." && line != "" && !strings.Contains(last.Stdout+last.Stderr, line) {
 					fail("the output does not have the line %q:\n%s%s", line, last.Stdout, last.Stderr)
 				}
+			}
+		case kind == "tested by":
+			if !slices.Contains(testNames(t), argument) {
+				fail("there is no test %s", argument)
 			}
 		case block.language == "shell" && kind == "not run" && argument != "":
 			if out, err := exec.Command("bash", "-n", "-c", block.text).CombinedOutput(); err != nil {
@@ -144,21 +157,18 @@ func runGuide(t *testing.T, path string) {
 			}
 		case block.language == "terraform":
 			validateBlock(t, fmt.Sprintf("%s:%d", filepath.Base(path), block.line), block.text)
-		case kind == "tested by":
-			if !slices.Contains(testNames(t), argument) {
-				fail("there is no test %s", argument)
-			}
 		case kind == "not run" && argument != "":
 		default:
 			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
 		}
 	}
+	checkGuideManifests(t, w.Dir)
 	if ran == 0 {
 		t.Log("no command of this guide was run")
 	}
 }
 
-var guideCommand = regexp.MustCompile(`(?m)(?:^|[|(]) *(aws|jq|openssl) `)
+var guideCommand = regexp.MustCompile(`(?m)(?:^|[|(]) *(aws|docker|jq|openssl) `)
 
 // needCommands skips the rest of a guide, and says so, where a command that it uses
 // is not on this machine. In CI that is a failure.

@@ -169,7 +169,7 @@ func TestMigrationFromAWS(t *testing.T) {
 	t.Parallel()
 	b := fakeBackend(t)
 	w := tfcli.New(t)
-	useAWSProvider(t, w)
+	useHashicorpProviders(t, w)
 	onFake(w, b)
 	values := struct {
 		JWT string            `json:"jwt"`

@@ -1,8 +1,6 @@
 // Copyright (c) ROI Systems
 // SPDX-License-Identifier: MPL-2.0
 
-// Package provider is the Terraform side of roi: one file per resource and
-// ephemeral resource, and the provider's own configuration.
 package provider
 
 import (

@@ -73,7 +73,6 @@ type webIdentityRoleModel struct {
 
 type endpointsModel struct {
 	CloudWatch     types.String `tfsdk:"cloudwatch"`
-	IAM            types.String `tfsdk:"iam"`
 	KMS            types.String `tfsdk:"kms"`
 	SecretsManager types.String `tfsdk:"secretsmanager"`
 	SSO            types.String `tfsdk:"sso"`
@@ -120,7 +119,6 @@ func (m awsModel) config(providerVersion, terraformVersion string) (awssm.Config
 			KMS:            m.Endpoints.KMS.ValueString(),
 			STS:            m.Endpoints.STS.ValueString(),
 			SSO:            m.Endpoints.SSO.ValueString(),
-			IAM:            m.Endpoints.IAM.ValueString(),
 		}
 	}
 	if m.AssumeRole != nil {

@@ -289,7 +289,6 @@ func endpointsAttribute() schema.Attribute {
 		MarkdownDescription: "Addresses of AWS services other than the Region's own: VPC endpoints, or services that behave like AWS.",
 		Attributes: map[string]schema.Attribute{
 			"cloudwatch":     endpoint("CloudWatch", "AWS_ENDPOINT_URL_CLOUDWATCH"),
-			"iam":            endpoint("IAM", "AWS_ENDPOINT_URL_IAM"),
 			"kms":            endpoint("KMS", "AWS_ENDPOINT_URL_KMS"),
 			"secretsmanager": endpoint("Secrets Manager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
 			"sso":            endpoint("IAM Identity Center", "AWS_ENDPOINT_URL_SSO"),

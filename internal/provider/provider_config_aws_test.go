@@ -42,7 +42,7 @@ func TestAWSConfig(t *testing.T) {
 			"session_name": "web", "web_identity_token": "jwt-example",
 		},
 		"custom_ca_bundle": "ca.pem", "ec2_metadata_service_endpoint": "http://127.0.0.1:1338", "ec2_metadata_service_endpoint_mode": "IPv4",
-		"endpoints":   object{"iam": "http://iam.example", "kms": "http://kms.example", "secretsmanager": "http://sm.example", "sso": "http://sso.example", "sts": "http://sts.example"},
+		"endpoints":   object{"kms": "http://kms.example", "secretsmanager": "http://sm.example", "sso": "http://sso.example", "sts": "http://sts.example"},
 		"http_proxy":  "http://proxy.example",
 		"https_proxy": "", "insecure": true, "max_retries": 3, "no_proxy": "localhost", "profile": "p", "region": "eu-central-1", "retry_mode": "adaptive",
 		"shared_config_files": []any{"c1", "c2"}, "shared_credentials_files": []any{"s"}, "skip_credentials_validation": true,
@@ -72,7 +72,7 @@ func TestAWSConfig(t *testing.T) {
 			RoleARN: "arn:aws:iam::123456789012:role/w", Duration: time.Hour, Policy: "{}", PolicyARNs: []string{"arn:aws:iam::aws:policy/B"}, SessionName: "web",
 		},
 		Endpoints: awssm.Endpoints{
-			SecretsManager: "http://sm.example", KMS: "http://kms.example", STS: "http://sts.example", SSO: "http://sso.example", IAM: "http://iam.example",
+			SecretsManager: "http://sm.example", KMS: "http://kms.example", STS: "http://sts.example", SSO: "http://sso.example",
 		},
 		STSRegion: "us-east-1", UseFIPSEndpoint: true, UseDualStackEndpoint: true, MaxRetries: new(3), RetryMode: "adaptive",
 		TokenBucketRateLimiterCapacity: 7, HTTPProxy: new("http://proxy.example"), HTTPSProxy: new(""), NoProxy: "localhost", CustomCABundle: "ca.pem",

@@ -72,6 +72,13 @@ func matching(must, pattern string) stringRule {
 	return stringRule{must: must, ok: regexp.MustCompile(pattern).MatchString}
 }
 
+// atMost adds a limit in bytes. In a pattern a large one would take half a megabyte.
+func (r stringRule) atMost(length int) stringRule {
+	short := r.ok
+	r.ok = func(s string) bool { return len(s) <= length && short(s) }
+	return r
+}
+
 // duration accepts Go durations from least to most; most 0 means no upper limit.
 func duration(must string, least, most time.Duration) stringRule {
 	return stringRule{must: must, ok: func(s string) bool {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ type dockerTargetModel struct {
 // What private state keeps of a refresh for the plan and the apply after it.
 const (
 	dockerLastKey   = "last-version" // number of a version that someone removed, so that no other gets it
-	dockerUnusedKey = "unused"       // whether there are versions that are neither kept nor used
+	dockerUnusedKey = "unused"       // whether there are versions that are neither kept nor used, or that an apply has left
 )
 
 const (
@@ -89,7 +90,7 @@ const (
 var (
 	// A target may be an absolute path, as Docker allows; else it is below
 	// /run/secrets.
-	targetFileRule = stringvalidator.RegexMatches(regexp.MustCompile(`^[^\x00]{1,255}$`), "must be a file name or a path of 1 to 255 characters")
+	targetFileRule = matching("must be a file name or a path of 1 to 255 characters", `^[^\x00]+$`).atMost(255)
 	fileModeRule   = stringvalidator.RegexMatches(regexp.MustCompile(`^0?[0-7]{3}$`), `must be a file mode in octal, such as "0440"`)
 
 	dockerValueRule = stringRule{
@@ -308,7 +309,12 @@ func (r *dockerSecretResource) Read(ctx context.Context, req resource.ReadReques
 		return
 	}
 	state.dropServices(outdated, &resp.Diagnostics)
-	unused, err := docker.Unused(ctx, superseded[min(want.Keep, len(superseded)):])
+	unfinished, err := docker.Unfinished(ctx, version)
+	if err != nil {
+		resp.Diagnostics.Append(explainDocker(what, err))
+		return
+	}
+	unused, err := docker.Unused(ctx, slices.Concat(superseded[min(want.Keep, len(superseded)):], unfinished))
 	if err != nil {
 		resp.Diagnostics.Append(explainDocker(what, err))
 		return

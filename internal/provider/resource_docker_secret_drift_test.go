@@ -202,8 +202,51 @@ func TestDockerSecretLeftoverGoesLater(t *testing.T) {
 	)
 }
 
+// lostCreate loses the answers of Docker to a secret that it has made.
+type lostCreate struct {
+	swarm.API
+	lost *bool
+}
+
+func (l lostCreate) SecretCreate(ctx context.Context, options client.SecretCreateOptions) (client.SecretCreateResult, error) {
+	result, err := l.API.SecretCreate(ctx, options)
+	if err == nil && *l.lost {
+		err = errdefs.ErrUnavailable.WithMessage("the answer is lost")
+	}
+	return result, err
+}
+
+// What an apply that failed has left is removed, also when the configuration asks for
+// the value of before again.
+func TestDockerSecretUnfinishedGoesLater(t *testing.T) {
+	t.Parallel()
+	s := newSwarmTest(t)
+	var lost bool
+	first := s.supplied("first value", 1)
+	resource.UnitTest(t, resource.TestCase{
+		ProtoV6ProviderFactories: factories(WithDocker(func(api swarm.API) swarm.API { return lostCreate{api, &lost} })),
+		Steps: []resource.TestStep{
+			{Config: first},
+			{PreConfig: func() { lost = true }, Config: s.supplied("second value", 2), ExpectError: matchWords("the answer is lost")},
+			{
+				PreConfig: func() {
+					lost = false
+					s.there(1, 2)
+				},
+				Config: first,
+				ConfigPlanChecks: resource.ConfigPlanChecks{PreApply: []plancheck.PlanCheck{
+					plancheck.ExpectResourceAction(dockerSecret, plancheck.ResourceActionUpdate),
+					plancheck.ExpectKnownValue(dockerSecret, tfjsonpath.New("version"), knownvalue.Int64Exact(1)),
+				}},
+				ConfigStateChecks: []statecheck.StateCheck{dockerState("superseded", knownvalue.ListExact(nil))},
+			},
+			{PreConfig: func() { s.there(1) }, Config: first, PlanOnly: true},
+		},
+	})
+}
+
 // How many requests a refresh takes: one inspect for each object, and one list of
-// services for all.
+// services and of secrets for all.
 func TestDockerSecretRefreshRequests(t *testing.T) {
 	t.Parallel()
 	s := newSwarmTest(t)
@@ -236,11 +279,11 @@ resource "roi_docker_secret" "test" {
 				got := counting.taken()
 				// Terraform configures a provider once for the refresh and once for the plan after it.
 				for op, n := range got {
-					if op != "SecretInspect" && op != "ServiceList" {
+					if op != "SecretInspect" && op != "ServiceList" && op != "SecretList" {
 						t.Errorf("a refresh made %d requests %s", n, op)
 					}
 				}
-				if lists := got["ServiceList"]; lists == 0 || got["SecretInspect"] != 40*lists {
+				if lists := got["ServiceList"]; lists == 0 || got["SecretList"] != lists || got["SecretInspect"] != 40*lists {
 					t.Errorf("a refresh made %v", got)
 				}
 			},

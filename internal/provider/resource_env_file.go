@@ -85,7 +85,7 @@ func (r *envFileResource) Schema(_ context.Context, _ resource.SchemaRequest, re
 			"a reader never sees half of it. The values are read from the store in the apply; they are never in a plan or in state, and neither is a hash of them.",
 		Attributes: map[string]schema.Attribute{
 			"path": schema.StringAttribute{
-				MarkdownDescription: "Path of the file, relative to the folder that Terraform runs in, or absolute. It must be in that folder or below it, in a folder that exists. " +
+				MarkdownDescription: "Path of the file, relative to the folder that Terraform runs in, or absolute. It must be in that folder or below it, in a folder that exists, and each file can have one resource. " +
 					"A change replaces the resource: the old file is removed, the new one made.",
 				Required:      true,
 				Validators:    []validator.String{stringvalidator.LengthBetween(1, 4096)},

@@ -371,8 +371,10 @@ func TestEnvFileOfUnsavedApply(t *testing.T) {
 	c.besideIs(".gitignore", "record.json")
 	c.nothingToDo()
 
-	// Of two resources with one path the other says so, in every plan.
-	c.write(envSecrets, envFile(), strings.Replace(envFile("depends_on = [roi_env_file.test]"), `"test"`, `"twin"`, 1))
+	// What two configurations of the provider write, neither can know in the plan. It
+	// says so afterwards, in every plan.
+	twin := strings.Replace(envFile("provider = roi.other", "depends_on = [roi_env_file.test]"), `"test"`, `"twin"`, 1)
+	c.write(envSecrets, envFile(), c.provider(`environment = "development"`, `alias = "other"`), twin)
 	c.Apply().Require(t, 0)
 	plan := c.Plan()
 	plan.Require(t, 2)

@@ -96,7 +96,7 @@ const (
 )
 
 var (
-	secretNameRule = matching("must be 1 to 512 characters, each a letter, a digit or one of / _ + = . @ -", `^[A-Za-z0-9/_+=.@-]{1,512}$`)
+	secretNameRule = matching("must be 1 to 512 characters, each a letter, a digit or one of / _ + = . @ -", `^[A-Za-z0-9/_+=.@-]+$`).atMost(secretstore.MaxNameLength)
 	regionRule     = matching(`must be a region such as "eu-west-1"`, `^[a-z]{2}(-[a-z]+)+-\d+$`)
 	keyNameRule    = stringRule{
 		must: "must be 1 to 64 characters, each a letter, a digit or one of _ . -",

@@ -35,8 +35,15 @@ func (r *secretResource) MoveState(context.Context) []resource.StateMover {
 	return []resource.StateMover{{StateMover: moveAWSSecret}}
 }
 
+// isAWSProvider tells hashicorp/aws, of any registry, by its address. OpenTofu before
+// 1.11.12 and 1.12.4 names the provider without host and namespace:
+// https://github.com/opentofu/opentofu/issues/4352.
+func isAWSProvider(address string) bool {
+	return address == "aws" || strings.HasSuffix(address, "/hashicorp/aws")
+}
+
 func moveAWSSecret(ctx context.Context, req resource.MoveStateRequest, resp *resource.MoveStateResponse) {
-	if req.SourceTypeName != "aws_secretsmanager_secret" || !strings.HasSuffix(req.SourceProviderAddress, "hashicorp/aws") {
+	if req.SourceTypeName != "aws_secretsmanager_secret" || !isAWSProvider(req.SourceProviderAddress) {
 		return // not for this mover; Terraform reports that nobody could do it
 	}
 	var source awsSecretState

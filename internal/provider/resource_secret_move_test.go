@@ -60,6 +60,25 @@ resource "roi_secret" "test" {
 	})
 }
 
+// OpenTofu has a registry of its own, and its first versions with write-only
+// arguments leave host and namespace out.
+func TestSecretMovedFromAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]bool{
+		"registry.terraform.io/hashicorp/aws": true,
+		"registry.opentofu.org/hashicorp/aws": true,
+		"aws":                                 true,
+		"registry.terraform.io/other/aws":     false,
+		"example.com/nothashicorp/aws":        false,
+		"notaws":                              false,
+		"":                                    false,
+	} {
+		if got := isAWSProvider(address); got != want {
+			t.Errorf("%q is hashicorp/aws: %t, want %t", address, got, want)
+		}
+	}
+}
+
 type awsProvider struct{}
 
 func withAWS() map[string]func() (tfprotov6.ProviderServer, error) {

@@ -268,8 +268,3 @@ func addMissingValue(diags *diag.Diagnostics, at path.Path, key, category string
 	diags.AddAttributeError(at.AtName("category"), "Value must be supplied", fmt.Sprintf(
 		"A value of category %q comes from outside and is never generated. Supply it:\n\n%s", category, example))
 }
-
-func jsonString(s string) []byte {
-	text, _ := json.Marshal(s) // a string always marshals
-	return text
-}

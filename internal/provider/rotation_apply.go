@@ -153,6 +153,9 @@ func (r *rotationResource) create(ctx context.Context, plan secretRotationModel,
 	tookOver := false
 	rotator := r.rotator(ctx, store, plan)
 	run := func() error {
+		if !replaced {
+			rotator.Made = justMade(store, id)
+		}
 		out, err = rotator.Run(ctx, id, keys, func(v rotation.View) (rotation.Plan, error) {
 			var problems diag.Diagnostics
 			var want rotation.Plan

@@ -48,6 +48,13 @@ func (r *secretResource) create(ctx context.Context, store secretstore.Store, pl
 	}
 	r.data.secrets.take(created.ARN)
 	secret := secretstore.Secret{ARN: created.ARN, Name: name, CreatedAt: created.CreatedAt}
+	// A create that only repeats an earlier one succeeds too, unless it has made a
+	// value: then the secret is new.
+	if len(input.Replicas) == 0 && want.generates() {
+		secret.Description, secret.KMSKeyID, secret.Tags = input.Description, input.KMSKeyID, input.Tags
+		secret.Labels = map[string][]string{created.VersionID: {secretstore.Current}}
+		noteMade(store, secret)
+	}
 	if len(input.Replicas) > 0 {
 		if err := awaitReplicas(ctx, store, secret.ARN, diags); err != nil {
 			diags.AddAttributeWarning(path.Root("replicas"), "Replication could not be watched",
@@ -74,7 +81,7 @@ func (r *secretResource) createInput(ctx context.Context, store secretstore.Stor
 	maps.Copy(tags, want.tags)
 	return secretstore.CreateInput{
 		Name:                  name,
-		Token:                 secretstore.DeriveVersionID("create", scope.Account, scope.Region, name),
+		Token:                 secretstore.FirstVersion(scope, name),
 		Value:                 value,
 		Description:           plan.Description.ValueString(),
 		KMSKeyID:              plan.KMSKeyID.ValueString(),

@@ -127,6 +127,11 @@ func (w wanted) given(keys []string) bool {
 	})
 }
 
+// generates reports whether a value is made here, and not given.
+func (w wanted) generates() bool {
+	return slices.ContainsFunc(w.valueKeys(), func(key string) bool { return !w.given([]string{key}) })
+}
+
 // holds reports whether a version has the values that the configuration gives for
 // these keys.
 func (w wanted) holds(value secretstore.Value, keys []string) bool {

@@ -4,8 +4,6 @@
 package provider
 
 import (
-	"archive/tar"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,9 +68,10 @@ func TestStackStaging(t *testing.T) {
 	b := fakeBackend(t)
 	engine := docker.Engine(t)
 	name := engine.Name(t)
+	engine.Image(t, name+":1", "/app", map[string]string{"/app": "./testdata/stackapp"})
 	w := newStack(t, "staging")
 	onFake(w, b)
-	for variable, value := range map[string]string{"TF_VAR_stack": name, "DOCKER_HOST": engine.Host, "IMAGE": stackImage(t, engine, name), "DOCKER_CONFIG": t.TempDir()} {
+	for variable, value := range map[string]string{"TF_VAR_stack": name, "DOCKER_HOST": engine.Host, "IMAGE": name + ":1", "DOCKER_CONFIG": t.TempDir()} {
 		w.SetEnv(variable, value)
 	}
 	w.Init()
@@ -122,44 +121,6 @@ func TestStackStaging(t *testing.T) {
 	if left := engine.SecretNames(t, name); len(left) > 0 {
 		t.Errorf("left in Docker: %v", left)
 	}
-}
-
-// stackImage imports testdata/stackapp as an image, and returns its name.
-func stackImage(t *testing.T, engine *docker.Daemon, name string) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "app")
-	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", program, "./testdata/stackapp")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if text, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	content, err := os.ReadFile(program)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var archive bytes.Buffer
-	w := tar.NewWriter(&archive)
-	err = w.WriteHeader(&tar.Header{Name: "app", Mode: 0o755, Size: int64(len(content))})
-	if err == nil {
-		_, err = w.Write(content)
-	}
-	if err = errors.Join(err, w.Close()); err != nil {
-		t.Fatal(err)
-	}
-	image := name + ":1"
-	result, err := engine.Client.ImageImport(t.Context(), client.ImageImportSource{Source: &archive, SourceName: "-"}, image,
-		client.ImageImportOptions{Changes: []string{`ENTRYPOINT ["/app"]`}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = io.Copy(io.Discard, result)
-	if err = errors.Join(err, result.Close()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, _ = engine.Client.ImageRemove(context.Background(), image, client.ImageRemoveOptions{Force: true})
-	})
-	return image
 }
 
 // stack is a deployed stack, with the sockets of its tasks.

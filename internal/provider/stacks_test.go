@@ -167,8 +167,10 @@ module "aws" {
 const stubOutputs = `
 output "kms_key_arn" { value = %q }
 output "replica_kms_key_arn" { value = %q }
-output "role_arn" { value = "arn:aws:iam::123456789012:role/shop-production-secrets-read" }
+output "role_arn" { value = "` + stubRole + `" }
 `
+
+const stubRole = "arn:aws:iam::123456789012:role/shop-production-secrets-read"
 
 const secondRegion = "eu-west-1"
 
@@ -188,13 +190,13 @@ func TestStackProduction(t *testing.T) {
 	w.Apply().Require(t, 0)
 	w.Plan().Require(t, 0)
 
-	const id = "shop/production/app"
+	const id = productionSecret
 	scanner := leak.New(t)
 	before := stackValues(t, b, id, scanner)
 	if got := b.fake.Secret(id); len(got.Replicas) != 1 || got.KMSKeyID == "" {
 		t.Errorf("key %q, replicas %v", got.KMSKeyID, got.Replicas)
 	}
-	checkManifests(t, w)
+	checkManifests(t, w, stubRole)
 
 	w.SetEnv("ROI_PLAN_AS_OF", "+91d")
 	w.Apply().Require(t, 0)
@@ -217,20 +219,14 @@ func TestStackProduction(t *testing.T) {
 		t.Errorf("metrics: %v", published)
 	}
 	w.Plan().Require(t, 0)
-	checkManifests(t, w)
+	checkManifests(t, w, stubRole)
 	w.LeakCheck(scanner)
 }
 
 // With hashicorp/aws: the whole root module is valid, and its tests pass.
 func TestStackProductionWithAWS(t *testing.T) {
 	t.Parallel()
-	w := tfcli.New(t)
-	copyExample(t, "stacks", w.Dir)
-	useAWSProvider(t, w)
-	w.Dir = filepath.Join(w.Dir, "production")
-	if result := w.Run("init", "-input=false", "-no-color"); result.ExitCode != 0 {
-		missing(t, "hashicorp/aws is neither in a mirror nor to be had from the registry, so the stack for production was not validated with it:\n"+result.Message())
-	}
+	w := newProduction(t, "")
 	w.Run("validate", "-no-color").Require(t, 0)
 	stackTests(t, w)
 }
@@ -292,8 +288,9 @@ type podLabels struct {
 	MatchLabels map[string]string `yaml:"matchLabels"`
 }
 
-// checkManifests asserts that everything that a manifest refers to is there.
-func checkManifests(t *testing.T, w *tfcli.Workspace) {
+// checkManifests asserts that everything that a manifest refers to is there, and that
+// the store reads with a role of AWS.
+func checkManifests(t *testing.T, w *tfcli.Workspace, role string) {
 	t.Helper()
 	var text string
 	w.Output("manifests", &text)
@@ -328,7 +325,7 @@ func checkManifests(t *testing.T, w *tfcli.Workspace) {
 
 	store := objects["SecretStore/app"].Spec.Provider.AWS
 	reader := objects["ServiceAccount/"+store.Auth.JWT.ServiceAccountRef.Name]
-	if store.Region != awsfake.DefaultRegion || reader.Metadata.Annotations["eks.amazonaws.com/role-arn"] != "arn:aws:iam::123456789012:role/shop-production-secrets-read" {
+	if store.Region != awsfake.DefaultRegion || reader.Metadata.Annotations["eks.amazonaws.com/role-arn"] != role {
 		t.Errorf("the store reads in %q with the annotations %v", store.Region, reader.Metadata.Annotations)
 	}
 	if _, ok := objects["Role/"+objects["RoleBinding/shop-secrets-on-call"].RoleRef.Name]; !ok {
@@ -341,7 +338,7 @@ func checkManifests(t *testing.T, w *tfcli.Workspace) {
 			t.Errorf("ExternalSecret %s reads %v", name, external.SecretStoreRef)
 		}
 		for _, data := range external.Data {
-			if data.RemoteRef.Key != "shop/production/app" || data.RemoteRef.Version != versionOf || !slices.Contains(stackKeys, data.RemoteRef.Property) {
+			if data.RemoteRef.Key != productionSecret || data.RemoteRef.Version != versionOf || !slices.Contains(stackKeys, data.RemoteRef.Property) {
 				t.Errorf("ExternalSecret %s: %s is %v", name, data.SecretKey, data.RemoteRef)
 			}
 			secrets[external.Target.Name] = append(secrets[external.Target.Name], data.SecretKey)

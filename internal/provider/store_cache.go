@@ -28,6 +28,7 @@ type cachedStore struct {
 type description struct {
 	mu     sync.Mutex // held while the store is asked
 	secret *secretstore.Secret
+	isMade bool // secret is what this run made
 	writes int
 }
 
@@ -77,6 +78,42 @@ func (c *cachedStore) describeKnown(ctx context.Context, id string) (secretstore
 	return c.ask(ctx, d, id)
 }
 
+// noteMade keeps what a create of this run made, so that nobody has to ask for it.
+func noteMade(store secretstore.Store, secret secretstore.Secret) {
+	if c, ok := store.(interface{ noteMade(secretstore.Secret) }); ok {
+		c.noteMade(secret)
+	}
+}
+
+func (c *cachedStore) noteMade(secret secretstore.Secret) {
+	d := c.description(secret.Name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	d.secret, d.isMade = new(clone(secret)), true
+	c.arns[secret.Name], c.known[secret.ARN] = secret.ARN, d
+}
+
+// justMade is the secret as this run made it and has tagged it since, or nil if it
+// did not make it, or changed more than tags.
+func justMade(store secretstore.Store, id string) *secretstore.Secret {
+	if c, ok := store.(interface {
+		justMade(string) *secretstore.Secret
+	}); ok {
+		return c.justMade(id)
+	}
+	return nil
+}
+
+func (c *cachedStore) justMade(id string) *secretstore.Secret {
+	d := c.description(id)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !d.isMade || d.secret == nil {
+		return nil
+	}
+	return new(clone(*d.secret))
+}
+
 // Describe implements secretstore.Store.
 func (c *cachedStore) Describe(ctx context.Context, id string) (secretstore.Secret, error) {
 	return c.ask(ctx, c.description(id), id)
@@ -94,7 +131,7 @@ func (c *cachedStore) ask(ctx context.Context, d *description, id string) (secre
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if d.writes == writes {
-		d.secret = new(clone(secret))
+		d.secret, d.isMade = new(clone(secret)), false
 	}
 	c.arns[secret.Name] = secret.ARN
 	if c.known[secret.ARN] == nil {
@@ -134,7 +171,7 @@ func (c *cachedStore) written(id string) func() {
 		d := c.description(id)
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		d.secret = nil
+		d.secret, d.isMade = nil, false
 		d.writes++
 	}
 	forget()
@@ -172,9 +209,17 @@ func (c *cachedStore) Update(ctx context.Context, id string, input secretstore.U
 	return c.Store.Update(ctx, id, input)
 }
 
+// Tag keeps what this run made: its callers change a secret one after the other.
 func (c *cachedStore) Tag(ctx context.Context, id string, tags map[string]string) error {
-	defer c.written(id)()
-	return c.Store.Tag(ctx, id, tags)
+	made := c.justMade(id)
+	forget := c.written(id)
+	err := c.Store.Tag(ctx, id, tags)
+	forget()
+	if err == nil && made != nil {
+		maps.Copy(made.Tags, tags)
+		c.noteMade(*made)
+	}
+	return err
 }
 
 func (c *cachedStore) Untag(ctx context.Context, id string, keys []string) error {

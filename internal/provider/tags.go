@@ -4,19 +4,14 @@
 package provider
 
 import (
-	"context"
 	"maps"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/mapvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
-	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
-	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
@@ -79,51 +74,4 @@ func ownTags(before types.Map, defaults, present map[string]string) (own, all ty
 		return types.MapNull(types.StringType), stringMapValue(rest)
 	}
 	return stringMapValue(owned), stringMapValue(rest)
-}
-
-func stringMapValue(m map[string]string) types.Map {
-	elements := map[string]attr.Value{}
-	for key, value := range m {
-		elements[key] = types.StringValue(value)
-	}
-	return types.MapValueMust(types.StringType, elements)
-}
-
-func stringListValue(list []string) types.List {
-	elements := make([]attr.Value, len(list))
-	for i, value := range list {
-		elements[i] = types.StringValue(value)
-	}
-	return types.ListValueMust(types.StringType, elements)
-}
-
-// stringElement returns one value of a map of strings, null if it is not there.
-func stringElement(m types.Map, key string) types.String {
-	if s, ok := m.Elements()[key].(types.String); ok {
-		return s
-	}
-	return types.StringNull()
-}
-
-func optionalString(s string) types.String {
-	if s == "" {
-		return types.StringNull()
-	}
-	return types.StringValue(s)
-}
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// asObject reads an element of a map of objects.
-func asObject(ctx context.Context, element attr.Value, into any, diags *diag.Diagnostics) (ok, unknown bool) {
-	object, isObject := element.(types.Object)
-	if !isObject || object.IsNull() {
-		return false, false
-	}
-	if object.IsUnknown() {
-		return false, true
-	}
-	problems := object.As(ctx, into, basetypes.ObjectAsOptions{})
-	diags.Append(problems...)
-	return !problems.HasError(), false
 }

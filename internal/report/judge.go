@@ -165,7 +165,7 @@ func (k Key) task() string {
 // age returns the version that is current and when it was made. A list can be five
 // minutes older than the list of versions, which then counts.
 func (j *judge) age(version string) (string, time.Time, error) {
-	if version == firstVersion(j.secret.Secret) {
+	if version == j.secret.FirstVersion() {
 		return version, j.secret.CreatedAt, nil
 	}
 	versions, err := j.versions()
@@ -183,16 +183,6 @@ func (j *judge) age(version string) (string, time.Time, error) {
 		}
 	}
 	return version, made, nil
-}
-
-// firstVersion is the id of the version that roi_secret creates a secret with,
-// which is as old as the secret.
-func firstVersion(secret secretstore.Secret) string {
-	parts := strings.SplitN(secret.ARN, ":", 6)
-	if len(parts) < 6 {
-		return ""
-	}
-	return secretstore.DeriveVersionID("create", parts[4], parts[3], secret.Name)
 }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/markdown"
 )
 
 // A comment on GitHub has at most 65,536 characters
@@ -94,7 +96,7 @@ func emphasize(status Status, text string) string {
 
 func (r *Report) row(s Secret) string {
 	cells := []string{
-		emphasize(s.Status, statusWords[s.Status]), code(s.Name), policies(s), date(s.RotatedAt), r.due(s), r.read(s), escape(s.Reason),
+		emphasize(s.Status, statusWords[s.Status]), markdown.Code(s.Name), policies(s), date(s.RotatedAt), r.due(s), r.read(s), markdown.Text(s.Reason),
 	}
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
@@ -108,9 +110,9 @@ func policies(s Secret) string {
 			words = append(words, fmt.Sprintf("%d more", len(keys)-i))
 			break
 		}
-		word := escape(k.Category)
+		word := markdown.Text(k.Category)
 		if k.Name != "" {
-			word = strings.TrimSpace(code(k.Name) + " " + word)
+			word = strings.TrimSpace(markdown.Code(k.Name) + " " + word)
 		}
 		if word != "" {
 			words = append(words, word)
@@ -153,31 +155,3 @@ func (r *Report) read(s Secret) string {
 	}
 	return date(s.AccessedAt) + ": unused"
 }
-
-// code makes a code span of a text in a cell of a table, whatever is in it.
-func code(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	fence := "`"
-	for strings.Contains(text, fence) {
-		fence += "`"
-	}
-	if strings.HasPrefix(text, "`") || strings.HasSuffix(text, "`") {
-		text = " " + text + " "
-	}
-	// A vertical bar would end the cell, also in a code span.
-	// Source: https://github.github.com/gfm/#example-200
-	return fence + strings.ReplaceAll(text, "|", `\|`) + fence
-}
-
-// invisible, in the middle of a word, keeps a renderer from making more of it than
-// a word: a mention, a link, a reference to an issue.
-const invisible = "&#8203;"
-
-var escaper = strings.NewReplacer(
-	`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "|", `\|`, "~", `\~`,
-	"<", "&lt;", ">", "&gt;", "&", "&amp;",
-	"@", "@"+invisible, "#", "#"+invisible, "://", ":"+invisible+"//", "www.", "www"+invisible+".",
-)
-
-// escape makes a text stand for itself in a cell of a table.
-func escape(text string) string { return escaper.Replace(strings.Join(strings.Fields(text), " ")) }

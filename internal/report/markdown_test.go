@@ -137,32 +137,3 @@ func TestMarkdownIsShort(t *testing.T) {
 		t.Errorf("%d bytes", len(got))
 	}
 }
-
-func TestEscaping(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain words":           "plain words",
-		"a|b":                   `a\|b`,
-		"a\nb\r\n| c":           `a b \| c`,
-		"*a* _b_ `c` ~d~":       "\\*a\\* \\_b\\_ \\`c\\` \\~d\\~",
-		"[x](http://y)":         `\[x\](http:&#8203;//y)`,
-		"<b>&amp;":              "&lt;b&gt;&amp;amp;",
-		"@team #12 www.x.com":   "@&#8203;team #&#8203;12 www&#8203;.x.com",
-		`back\slash`:            `back\\slash`,
-		"tag \"roi:policy\": é": "tag \"roi:policy\": é",
-	} {
-		if got := escape(text); got != want {
-			t.Errorf("escape(%q) = %q, want %q", text, got, want)
-		}
-	}
-	for text, want := range map[string]string{
-		"app/db_password": "`app/db_password`",
-		"a|b":             "`a\\|b`",
-		"a`b":             "``a`b``",
-		"`a``":            "``` `a`` ```",
-		"a\nb":            "`a b`",
-	} {
-		if got := code(text); got != want {
-			t.Errorf("code(%q) = %q, want %q", text, got, want)
-		}
-	}
-}

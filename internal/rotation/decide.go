@@ -31,7 +31,7 @@ const (
 type Want struct {
 	Schedule       Schedule
 	Grace          Grace
-	Days           int    // interval if it differs from the policy's, for the record
+	Days           int    // interval that is configured, for the record; 0: by the policy
 	Triggers       string // Fingerprint
 	RotateOnCreate bool
 	Overdue        string    // OverdueReplace, …

@@ -29,6 +29,9 @@ type Rotator struct {
 	Step func(ctx context.Context, step, version string)
 	// Sleep waits between two readings of a store that lags behind.
 	Sleep func(context.Context, time.Duration) error
+	// Made, unless nil, is the secret as the caller has just made it. That is enough
+	// to adopt its value; before anything else it is described afresh.
+	Made *secretstore.Secret
 }
 
 // Plan is what a configuration makes of a secret, seen through a View.
@@ -50,7 +53,7 @@ type Outcome struct {
 	Decision
 	Before State
 	State
-	// Adopted is set when there was a record already, so that somebody may have
+	// HadRecord is set when there was a record already, so that somebody may have
 	// expected a rotation.
 	HadRecord bool
 }
@@ -80,6 +83,8 @@ func (r Rotator) Run(ctx context.Context, id string, keys []string, resolve func
 		if err != nil {
 			return out, err
 		}
+		isMade := r.Made != nil
+		r.Made = nil
 		plan, err := resolve(view)
 		if err != nil {
 			return out, err
@@ -92,6 +97,12 @@ func (r Rotator) Run(ctx context.Context, id string, keys []string, resolve func
 			out.Before, out.HadRecord = now, view.Record != nil
 		}
 		out.State = now
+		if isMade {
+			d, err := Decide(view, plan.Want, now.Made, r.Clock.Now())
+			if err != nil || d.Action != Adopt {
+				continue
+			}
+		}
 		err = r.act(ctx, view, plan, &out)
 		if !errors.Is(err, errAgain) {
 			return out, err
@@ -106,6 +117,9 @@ func (r Rotator) Run(ctx context.Context, id string, keys []string, resolve func
 }
 
 func (r Rotator) look(ctx context.Context, id string, keys []string, expect func(View) bool) (View, error) {
+	if r.Made != nil {
+		return Look(*r.Made, keys)
+	}
 	for try := 1; ; try++ {
 		secret, err := r.Store.Describe(ctx, id)
 		if err != nil {
@@ -131,7 +145,10 @@ func (r Rotator) State(ctx context.Context, v View) (State, error) {
 	if s.Version == "" || !s.Changed.IsZero() {
 		return s, nil
 	}
-	at, err := r.created(ctx, v.Secret, s.Version)
+	at, err := v.Secret.CreatedAt.UTC().Truncate(time.Second), error(nil)
+	if s.Version != v.Secret.FirstVersion() {
+		at, err = r.created(ctx, v.Secret, s.Version)
+	}
 	s.Made, s.Changed = at, at
 	return s, err
 }

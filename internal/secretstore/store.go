@@ -9,6 +9,7 @@ package secretstore
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -191,6 +192,22 @@ func (s Secret) VersionWith(label string) string {
 		}
 	}
 	return ""
+}
+
+// FirstVersion is the id of the version that roi_secret makes a secret with. It is as
+// old as the secret. "" if the ARN is not one.
+func (s Secret) FirstVersion() string {
+	parts := strings.SplitN(s.ARN, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return FirstVersion(Scope{Account: parts[4], Region: parts[3]}, s.Name)
+}
+
+// FirstVersion is the id of the version that roi_secret makes a secret of that name
+// with. It is also the token of the create, by which a repeated one is recognised.
+func FirstVersion(scope Scope, name string) string {
+	return DeriveVersionID("create", scope.Account, scope.Region, name)
 }
 
 // ReplicaSpec asks for a copy of a secret in another region. KMSKeyID "" is that

@@ -260,9 +260,32 @@ func (w *work) findServices(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		return &Error{Op: "update the services of the secret", Object: strings.Join(missing, ", "), Kind: ErrNotFound}
+		return &Error{Op: "update the services of the secret", Object: strings.Join(missing, ", "), Kind: ErrNotFound, Err: w.namedServices(ctx)}
 	}
 	return nil
+}
+
+// maxNamedServices is how many services a message names: a swarm can have hundreds.
+const maxNamedServices = 20
+
+// namedServices says which services there are, for who has misspelled one.
+func (s *Swarm) namedServices(ctx context.Context) error {
+	services, err := s.listServices(ctx, true)
+	if err != nil {
+		return err
+	}
+	if len(services) == 0 {
+		return errors.New("the swarm has no services")
+	}
+	var names []string
+	for _, service := range services[:min(len(services), maxNamedServices)] {
+		names = append(names, service.Spec.Name)
+	}
+	more := ""
+	if n := len(services) - len(names); n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Errorf("the services are %s%s", strings.Join(names, ", "), more)
 }
 
 // findAllServices finds every service that refers to a version other than the one it

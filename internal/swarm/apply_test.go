@@ -358,3 +358,26 @@ func TestConflictsEnd(t *testing.T) {
 		t.Errorf("got error %v, want %v", err, ErrConflict)
 	}
 }
+
+// Who misspelled a service is told which there are, before anything changes.
+func TestMissingServiceIsAnsweredWithThoseThere(t *testing.T) {
+	f := newFake(t)
+	want := wantFor("one", scenario{})
+	want.Services = []string{"apii"}
+	fails := func(text string) {
+		t.Helper()
+		_, err := f.swarm().Apply(t.Context(), want)
+		var failed *Error
+		if !errors.As(err, &failed) || failed.Kind != ErrNotFound || failed.Object != "apii" || !strings.HasSuffix(err.Error(), text) || len(f.secrets) > 0 {
+			t.Errorf("got error %v and %d objects, want one that ends in %q and none", err, len(f.secrets), text)
+		}
+	}
+	fails("the swarm has no services")
+	f.addService("worker", 1, swarm.UpdateFailureActionPause, Version{})
+	f.addService("api", 1, swarm.UpdateFailureActionPause, Version{})
+	fails("the services are api, worker")
+	for i := range 20 {
+		f.addService(fmt.Sprintf("job%02d", i), 1, swarm.UpdateFailureActionPause, Version{})
+	}
+	fails("job18 and 2 more")
+}

@@ -4,11 +4,13 @@
 package swarm
 
 import (
+	"context"
 	"maps"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 	"pgregory.net/rapid"
 )
 
@@ -71,4 +73,44 @@ func TestOurs(t *testing.T) {
 			t.Errorf("%q with labels of %q %q: %+v", tc.name, tc.base, tc.number, v)
 		}
 	}
+}
+
+// Of what is pending, only other versions of the same secret are left over, and
+// Docker is asked once.
+func TestUnfinished(t *testing.T) {
+	var list pendingList
+	for _, labels := range []map[string]string{
+		{labelName: "key", labelVersion: "1"},
+		{labelName: "key", labelVersion: "2", labelPending: "true"},
+		{labelName: "key", labelVersion: "3", labelPending: "true"},
+		{labelName: "other", labelVersion: "4", labelPending: "true"},
+	} {
+		list.items = append(list.items, swarm.Secret{ID: labels[labelVersion], Spec: swarm.SecretSpec{
+			Annotations: swarm.Annotations{Name: labels[labelName] + "-v" + labels[labelVersion], Labels: labels},
+		}})
+	}
+	list.items = append(list.items, swarm.Secret{ID: "5", Spec: swarm.SecretSpec{
+		Annotations: swarm.Annotations{Name: "key-v5", Labels: list.items[1].Spec.Labels}, // a copy of labels
+	}})
+	s := &Swarm{API: &list}
+	for range 2 {
+		got, err := s.Unfinished(t.Context(), Version{ID: "3", Name: "key-v3"})
+		if diff := cmp.Diff([]string{"key-v2"}, got); err != nil || diff != "" {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+	}
+	if list.calls != 1 {
+		t.Errorf("%d requests", list.calls)
+	}
+}
+
+type pendingList struct {
+	API
+	items []swarm.Secret
+	calls int
+}
+
+func (l *pendingList) SecretList(context.Context, client.SecretListOptions) (client.SecretListResult, error) {
+	l.calls++
+	return client.SecretListResult{Items: l.items}, nil
 }

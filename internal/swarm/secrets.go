@@ -99,6 +99,7 @@ func namesOf(versions []Version) []string {
 // of this name.
 func (s *Swarm) create(ctx context.Context, v Version, value secretstore.Plaintext) (Version, error) {
 	s.step(ctx, "create the secret", v.Name)
+	defer s.secrets.forget()
 	result, err := s.API.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
 		Annotations: swarm.Annotations{Name: v.Name, Labels: labelsFor(v, nil)},
 		Data:        []byte(value.Reveal()),
@@ -142,6 +143,7 @@ func (s *Swarm) relabel(ctx context.Context, id string, edit func(*Version)) (Ve
 		secret.Spec.Labels = labels
 		s.step(ctx, op, version.Name)
 		_, err = s.API.SecretUpdate(ctx, secret.ID, client.SecretUpdateOptions{Version: secret.Version, Spec: secret.Spec})
+		s.secrets.forget()
 		if err == nil {
 			return versionOf(secret), nil
 		}
@@ -159,6 +161,7 @@ func (s *Swarm) relabel(ctx context.Context, id string, edit func(*Version)) (Ve
 func (s *Swarm) remove(ctx context.Context, v Version) error {
 	s.step(ctx, "remove the secret", v.Name)
 	_, err := s.API.SecretRemove(ctx, v.ID, client.SecretRemoveOptions{})
+	s.secrets.forget()
 	err = failure("remove the secret", "secret", v.ID, err)
 	if errors.Is(err, ErrNotFound) {
 		return nil

@@ -22,36 +22,42 @@ const (
 	pause    = 100 * time.Millisecond
 )
 
-// serviceCache is the list of services as this process last saw it. The zero value
-// is empty.
-type serviceCache struct {
+// cache is a list as this process last saw it. The zero value is empty.
+type cache[T any] struct {
 	mu     sync.Mutex
 	loaded bool
-	items  []swarm.Service
+	items  []T
 }
 
-// listServices returns all services by name; fresh asks Docker in any case. Callers
-// must not change what they get.
+// get returns the list, loaded if it is not there or is to be fresh. Callers must not
+// change what they get.
+func (c *cache[T]) get(fresh bool, load func() ([]T, error)) ([]T, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loaded && !fresh {
+		return c.items, nil
+	}
+	items, err := load()
+	c.loaded, c.items = err == nil, items
+	return items, err
+}
+
+func (c *cache[T]) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loaded = false
+}
+
+// listServices returns all services by name; fresh asks Docker in any case.
 func (s *Swarm) listServices(ctx context.Context, fresh bool) ([]swarm.Service, error) {
-	s.services.mu.Lock()
-	defer s.services.mu.Unlock()
-	if s.services.loaded && !fresh {
-		return s.services.items, nil
-	}
-	result, err := s.API.ServiceList(ctx, client.ServiceListOptions{})
-	if err != nil {
-		s.services.loaded = false
-		return nil, failure("list the services of the swarm", "service", "", err)
-	}
-	slices.SortFunc(result.Items, func(a, b swarm.Service) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
-	s.services.loaded, s.services.items = true, result.Items
-	return result.Items, nil
-}
-
-func (s *Swarm) forgetServices() {
-	s.services.mu.Lock()
-	defer s.services.mu.Unlock()
-	s.services.loaded = false
+	return s.services.get(fresh, func() ([]swarm.Service, error) {
+		result, err := s.API.ServiceList(ctx, client.ServiceListOptions{})
+		if err != nil {
+			return nil, failure("list the services of the swarm", "service", "", err)
+		}
+		slices.SortFunc(result.Items, func(a, b swarm.Service) int { return strings.Compare(a.Spec.Name, b.Spec.Name) })
+		return result.Items, nil
+	})
 }
 
 // busyServices are the services that this process is changing. Two changes of one
@@ -131,7 +137,7 @@ func (s *Swarm) updateService(ctx context.Context, id, step string, change chang
 		options.RegistryAuthFrom = swarm.RegistryAuthFromSpec
 		s.step(ctx, step, service.Spec.Name)
 		_, err = s.API.ServiceUpdate(ctx, service.ID, options)
-		s.forgetServices()
+		s.services.forget()
 		if err == nil {
 			return service.Version.Index, nil
 		}

@@ -12,6 +12,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -33,7 +34,7 @@ type API interface {
 
 // Swarm works on one swarm. It is safe for concurrent use, and is to be shared by
 // everything that works on that swarm in this process: it keeps one list of
-// services for all, and lets only one change a service at a time.
+// services and one of secrets for all, and lets only one change a service at a time.
 type Swarm struct {
 	API API
 	// Step is told about every change before it is made; object is the secret or
@@ -42,7 +43,8 @@ type Swarm struct {
 	// Sleep waits between two looks at a service. Nil is real time.
 	Sleep func(context.Context, time.Duration) error
 
-	services serviceCache
+	services cache[swarm.Service]
+	secrets  cache[swarm.Secret]
 	busy     busyServices
 }
 

@@ -7,7 +7,29 @@ import (
 	"context"
 
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 )
+
+// Unfinished returns the names of the versions of a secret that interrupted Applies
+// have left, other than the current one: what the next Apply takes up or removes. It
+// looks at the list of secrets that this process has, so that many secrets cost one
+// request.
+func (s *Swarm) Unfinished(ctx context.Context, current Version) ([]string, error) {
+	secrets, err := s.secrets.get(false, func() ([]swarm.Secret, error) {
+		result, err := s.API.SecretList(ctx, client.SecretListOptions{})
+		if err != nil {
+			return nil, failure("list the secrets of the swarm", "secret", "", err)
+		}
+		return result.Items, nil
+	})
+	var names []string
+	for _, secret := range secrets {
+		if v := versionOf(secret); v.pending && v.Base() == current.Base() && v.ID != current.ID {
+			names = append(names, v.Name)
+		}
+	}
+	return names, err
+}
 
 // Unused returns those of the named versions that no service refers to, in its spec
 // or in the one before it: what Apply would remove if they are not to be kept. It

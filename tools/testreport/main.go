@@ -5,8 +5,9 @@
 // wants to see of it: one line per package, the whole output of every test that
 // failed, every test that was skipped and why, and the totals. It exits with 1 if
 // a test or a build failed or no test ran, and with -no-skips also if one was
-// skipped for want of something, a tool for example. What a store cannot do by
-// its nature is skipped with "not tested on this store" and only listed.
+// skipped for want of something, a tool for example. What a store, or a version of
+// Terraform or OpenTofu, cannot do by its nature is skipped with "not tested on this
+// store" or "not tested on this version", and only listed.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -51,10 +53,11 @@ type report struct {
 
 type skip struct{ test, reason string }
 
-// inherent begins the reason of a skip that nothing could be installed against.
-const inherent = "not tested on this store:"
+// inherent begins the reason of a skip that nothing could be installed against. A
+// reason has to follow.
+var inherent = regexp.MustCompile(`not tested on this (store|version): \S`)
 
-func (s skip) avoidable() bool { return !strings.Contains(s.reason, inherent) }
+func (s skip) avoidable() bool { return !inherent.MatchString(s.reason) }
 
 // read consumes events, echoing the closing line of every package and the output
 // of everything that fails.
@@ -144,7 +147,7 @@ func (r *report) print(out io.Writer, noSkips bool) bool {
 		ok = false
 	}
 	if noSkips && slices.ContainsFunc(r.skipped, skip.avoidable) {
-		fmt.Fprintln(out, "\nnothing may be skipped here but what a store cannot do")
+		fmt.Fprintln(out, "\nnothing may be skipped here but what a store or a version cannot do")
 		ok = false
 	}
 	if r.failedPackages > 0 {

@@ -22,6 +22,12 @@ func TestReport(t *testing.T) {
 		inherentSkip = `{"Action":"output","Package":"p","Test":"TestD","Output":"    d_test.go:9: not tested on this store: its time cannot be moved\n"}
 {"Action":"skip","Package":"p","Test":"TestD"}
 `
+		gated = `{"Action":"output","Package":"p","Test":"TestE","Output":"    e_test.go:9: not tested on this version: OpenTofu 1.11 does not know the block\n"}
+{"Action":"skip","Package":"p","Test":"TestE"}
+`
+		unexplained = `{"Action":"output","Package":"p","Test":"TestF","Output":"    f_test.go:9: not tested on this version: \n"}
+{"Action":"skip","Package":"p","Test":"TestF"}
+`
 		failed = `{"Action":"output","Package":"p","Test":"TestC","Output":"    c_test.go:3: wrong\n"}
 {"Action":"fail","Package":"p","Test":"TestC"}
 {"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
@@ -48,6 +54,8 @@ func TestReport(t *testing.T) {
 		{"all pass", pass + ok, true, true, []string{"ok  \tp\t0.1s\n", "1 passed, 0 failed, 0 skipped\n"}, "chatty"},
 		{"a skip is named", pass + skipped + ok, false, true, []string{"p TestB: b_test.go:9: moto_server is not installed\n", "1 passed, 0 failed, 1 skipped\n"}, "=== RUN"},
 		{"an inherent skip cannot", pass + inherentSkip + ok, true, true, []string{"p TestD: d_test.go:9: not tested on this store: its time", "1 passed, 0 failed, 1 skipped\n"}, ""},
+		{"nor a version's", pass + gated + ok, true, true, []string{"p TestE: e_test.go:9: not tested on this version: OpenTofu 1.11", "1 passed, 0 failed, 1 skipped\n"}, ""},
+		{"unless it gives no reason", pass + unexplained + ok, true, false, []string{"nothing may be skipped"}, ""},
 		{"a skip can fail", pass + skipped + ok, true, false, []string{"nothing may be skipped"}, ""},
 		{"a failure is shown", pass + failed, false, false, []string{"c_test.go:3: wrong\n", "FAIL\tp\t0.1s\n", "1 passed, 1 failed, 0 skipped\n"}, "chatty"},
 		{"a build failure", pass + ok + broken, false, false, []string{"undefined: x\n", "1 packages failed", "1 passed, 0 failed, 0 skipped\n"}, ""},

@@ -79,7 +79,7 @@ output "compose_secrets" {
       name     = secret.versioned_name
       services = ["api"]
     }
-  })])
+  }, file("${path.module}/compose.yaml"))])
 }
 
 output "due_at" {

@@ -20,9 +20,11 @@ package awsfake
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,6 +43,8 @@ type Server struct {
 	t    testing.TB
 	http *httptest.Server
 	done chan struct{} // closed when the test ends: ends injected latency
+
+	connections atomic.Int64
 
 	account string
 	region  string
@@ -78,10 +82,6 @@ type Option func(*Server)
 
 // Account sets the account of access keys that AccessKey does not name.
 func Account(id string) Option { return func(s *Server) { s.account = id } }
-
-// Region sets the region that Seed, AddKey and Secret mean when they name none.
-// It does not limit which regions requests may use.
-func Region(name string) Option { return func(s *Server) { s.region = name } }
 
 // At stops the clock at an instant; only Advance and SetTime move it. Without it
 // the clock is the machine's.
@@ -130,7 +130,13 @@ func Start(t testing.TB, opts ...Option) *Server {
 	for _, opt := range opts {
 		opt(s)
 	}
-	s.http = httptest.NewServer(http.HandlerFunc(s.serve))
+	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	s.http.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.connections.Add(1)
+		}
+	}
+	s.http.Start()
 	t.Cleanup(func() {
 		close(s.done)
 		s.http.CloseClientConnections()
@@ -147,6 +153,10 @@ func Start(t testing.TB, opts ...Option) *Server {
 
 // URL is the endpoint for all services.
 func (s *Server) URL() string { return s.http.URL }
+
+// Connections is how many connections were opened since the start. One that is kept
+// alive serves any number of requests.
+func (s *Server) Connections() int { return int(s.connections.Load()) }
 
 // Now is the Server's time, which is also the Date of its responses.
 func (s *Server) Now() time.Time {

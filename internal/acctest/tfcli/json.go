@@ -14,8 +14,6 @@ type Plan struct {
 	ResourceChanges []ResourceChange  `json:"resource_changes"`
 	ResourceDrift   []ResourceChange  `json:"resource_drift"`
 	OutputChanges   map[string]Change `json:"output_changes"`
-	Complete        bool              `json:"complete"`
-	Applyable       bool              `json:"applyable"`
 }
 
 // ResourceChange is what is planned for one resource.

@@ -94,11 +94,16 @@ func New(t testing.TB, opts ...Option) *Workspace {
 		}
 	})
 	w.root, w.Dir = root, filepath.Join(root, "work")
-	for _, folder := range []string{w.Dir, w.path("home"), w.path("tmp"), w.path("logs")} {
+	for _, folder := range []string{w.Dir, w.path("home"), w.path("tmp"), w.path("logs"), w.path("bin")} {
 		if err := os.Mkdir(folder, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// OpenTofu's is named tofu, and scripts call terraform.
+	if err := os.Symlink(w.terraform, filepath.Join(w.path("bin"), "terraform")); err != nil {
+		t.Fatal(err)
+	}
+	w.Install("1.0.0", w.provider)
 	w.env = map[string]string{
 		"PATH":                      os.Getenv("PATH"),
 		"HOME":                      w.path("home"),
@@ -137,29 +142,50 @@ func findTerraform(t testing.TB) string {
 	return ""
 }
 
+// OpenTofu reports whether tests run OpenTofu in place of Terraform. It needs one of
+// them as New does.
+func OpenTofu(t testing.TB) bool {
+	t.Helper()
+	version, err := exec.Command(findTerraform(t), "version").Output()
+	if err != nil {
+		t.Fatalf("terraform version: %v", err)
+	}
+	return strings.HasPrefix(string(version), "OpenTofu ")
+}
+
 func (w *Workspace) path(name string) string { return filepath.Join(w.root, name) }
 
 // writeCLIConfig lets terraform find the provider in a folder, as an installed
 // one, and nothing anywhere else. Unlike dev_overrides this goes through init and
-// the lock file. The second host is that of OpenTofu.
+// the lock file.
 func (w *Workspace) writeCLIConfig() string {
 	w.t.Helper()
-	mirror := w.path("mirror")
-	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
-		folder := filepath.Join(mirror, host, "roi-systems", "roi", "0.0.1", runtime.GOOS+"_"+runtime.GOARCH)
-		if err := os.MkdirAll(folder, 0o700); err != nil {
-			w.t.Fatal(err)
-		}
-		if err := os.Symlink(w.provider, filepath.Join(folder, providerName+"_v0.0.1")); err != nil {
-			w.t.Fatal(err)
-		}
-	}
-	config := fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", mirror)
+	config := fmt.Sprintf("disable_checkpoint = true\nprovider_installation {\n  filesystem_mirror {\n    path = %q\n  }\n}\n", w.path("mirror"))
 	path := w.path("terraformrc")
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 	return path
+}
+
+// ProviderPath returns the provider binary that New installed.
+func (w *Workspace) ProviderPath() string { return w.provider }
+
+// Install adds a provider binary under a version of its own, for a configuration
+// that asks for it: that of New is 1.0.0, and init takes the newest where nothing
+// is asked for.
+func (w *Workspace) Install(version, provider string) {
+	w.t.Helper()
+	// The second host is that of OpenTofu.
+	for _, host := range []string{"registry.terraform.io", "registry.opentofu.org"} {
+		folder := filepath.Join(w.path("mirror"), host, "roi-systems", "roi", version, runtime.GOOS+"_"+runtime.GOARCH)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			w.t.Fatal(err)
+		}
+		if err := os.Symlink(provider, filepath.Join(folder, providerName+"_v"+version)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
 }
 
 // SetEnv sets an environment variable for the commands that follow.
@@ -264,7 +290,7 @@ func (w *Workspace) Run(args ...string) Result {
 func (w *Workspace) Shell(script string) Result {
 	w.t.Helper()
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
-	path := "PATH=" + filepath.Dir(w.terraform) + string(os.PathListSeparator) + w.env["PATH"]
+	path := "PATH=" + w.path("bin") + string(os.PathListSeparator) + w.env["PATH"]
 	return w.start("bash", cmd, path).Wait()
 }
 

@@ -56,6 +56,6 @@ func testConfig(t *testing.T, url string) Config {
 		AccessKey: testAccessKey,
 		SecretKey: testSecretKey,
 		Token:     testToken,
-		Endpoints: Endpoints{SecretsManager: url, KMS: url, STS: url, SSO: url, IAM: url},
+		Endpoints: Endpoints{SecretsManager: url, KMS: url, STS: url, SSO: url},
 	}
 }

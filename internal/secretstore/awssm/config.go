@@ -115,7 +115,6 @@ type Endpoints struct {
 	KMS            string
 	STS            string
 	SSO            string
-	IAM            string
 }
 
 // Format implements fmt.Formatter.
@@ -183,7 +182,6 @@ func (c *Config) base() (*awsbase.Config, error) {
 		HTTPProxy:                      c.HTTPProxy,
 		HTTPProxyMode:                  awsbase.HTTPProxyModeLegacy,
 		HTTPSProxy:                     c.HTTPSProxy,
-		IamEndpoint:                    c.Endpoints.IAM,
 		Insecure:                       c.Insecure,
 		NoProxy:                        c.NoProxy,
 		Profile:                        c.Profile,

@@ -104,7 +104,9 @@ func listed(entry types.SecretListEntry) secretstore.ListedSecret {
 // filterValue is what AWS takes in a filter; "!" at the beginning would negate it.
 // Tags may have letters of any script, and are then told apart here only.
 // Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_Filter.html
-var filterValue = regexp.MustCompile(`^[A-Za-z0-9 :_@/+=.-][A-Za-z0-9 :_@/+=.!-]{0,511}$`)
+var filterValue = regexp.MustCompile(`^[A-Za-z0-9 :_@/+=.-][A-Za-z0-9 :_@/+=.!-]*$`)
+
+const maxFilterLength = 512
 
 // listFilters asks AWS for as little as it can tell apart, which is not all:
 // filters match prefixes, those of keys and of values of tags know nothing of each
@@ -113,7 +115,7 @@ var filterValue = regexp.MustCompile(`^[A-Za-z0-9 :_@/+=.-][A-Za-z0-9 :_@/+=.!-]
 func listFilters(f secretstore.ListFilter) []types.Filter {
 	var filters []types.Filter
 	add := func(key types.FilterNameStringType, value string) {
-		if filterValue.MatchString(value) {
+		if len(value) <= maxFilterLength && filterValue.MatchString(value) {
 			filters = append(filters, types.Filter{Key: key, Values: []string{value}})
 		}
 	}

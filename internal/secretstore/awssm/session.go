@@ -4,14 +4,17 @@
 package awssm
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -23,6 +26,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	awsbase "github.com/hashicorp/aws-sdk-go-base/v2"
 	"github.com/hashicorp/aws-sdk-go-base/v2/diag"
+	"github.com/hashicorp/aws-sdk-go-base/v2/endpoints"
 	"github.com/hashicorp/aws-sdk-go-base/v2/validation"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -53,8 +57,7 @@ func open(ctx context.Context, c *Config) (*session, error) {
 		}
 	}
 
-	// GetAwsConfig and GetAwsAccountIDAndPartition would both ask STS who we
-	// are. Once is enough.
+	// GetAwsConfig would ask STS who we are, and not tell. Once is enough.
 	validate := *base
 	base.SkipCredsValidation = true
 	_, cfg, diags := awsbase.GetAwsConfig(ctx, base)
@@ -66,7 +69,7 @@ func open(ctx context.Context, c *Config) (*session, error) {
 	}
 	refine(c, &cfg)
 
-	account, partition, diags := awsbase.GetAwsAccountIDAndPartition(ctx, cfg, &validate)
+	account, partition, diags := identify(ctx, cfg, &validate)
 	if err := diagnosed(ctx, diags); err != nil {
 		return nil, err
 	}
@@ -81,6 +84,33 @@ func open(ctx context.Context, c *Config) (*session, error) {
 		scope:   secretstore.Scope{Partition: partition, Account: account, Region: cfg.Region},
 		secrets: secretsmanager.NewFromConfig(cfg, secretsEndpoint(c)),
 	}, nil
+}
+
+// identify asks STS for account and partition, unless both the check of the
+// credentials and the account are skipped. The AWS provider asks IAM as well where
+// STS does not answer; that fallback would make the binary 5.4 MB larger.
+func identify(ctx context.Context, cfg aws.Config, c *awsbase.Config) (account, partition string, diags diag.Diagnostics) {
+	if c.SkipCredsValidation && c.SkipRequestingAccountId {
+		partition, _ := endpoints.PartitionForRegion(endpoints.DefaultPartitions(), cfg.Region)
+		return "", partition.ID(), nil
+	}
+	client := sts.NewFromConfig(cfg, func(o *sts.Options) {
+		o.Region = cmp.Or(c.StsRegion, o.Region)
+		if c.StsEndpoint != "" {
+			o.BaseEndpoint = &c.StsEndpoint
+		}
+	})
+	who, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err == nil {
+		var parsed arn.ARN
+		if parsed, err = arn.Parse(aws.ToString(who.Arn)); err == nil {
+			return parsed.AccountID, parsed.Partition, nil
+		}
+	}
+	if c.SkipCredsValidation {
+		return "", "", diags.AddSimpleError(fmt.Errorf("the account is not known (skip_requesting_account_id = true does without it): retrieving caller identity from STS: %w", err))
+	}
+	return "", "", diags.AddSimpleError(fmt.Errorf("validating provider credentials: retrieving caller identity from STS: %w", err))
 }
 
 // refine sets what aws-sdk-go-base cannot be told: patience, the connections

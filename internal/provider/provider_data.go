@@ -44,6 +44,7 @@ type providerData struct {
 
 	secrets   secretRun
 	rotations rotationRun
+	envFiles  envFileRun
 	docker    dockerConnection
 
 	storeMu sync.Mutex
@@ -418,25 +419,4 @@ func firstUnknown(v attr.Value, name string) string {
 // out: a bug in the provider.
 func modelError(name string, diags diag.Diagnostics) error {
 	return fmt.Errorf("cannot read the provider argument %s: %s", name, diags.Errors()[0].Detail())
-}
-
-// stringElements and stringMap return strings that are known.
-func stringElements(elements []attr.Value) []string {
-	var texts []string
-	for _, element := range elements {
-		if s, ok := element.(types.String); ok {
-			texts = append(texts, s.ValueString())
-		}
-	}
-	return texts
-}
-
-func stringMap(m types.Map) map[string]string {
-	texts := map[string]string{}
-	for key, element := range m.Elements() {
-		if s, ok := element.(types.String); ok {
-			texts[key] = s.ValueString()
-		}
-	}
-	return texts
 }
