@@ -80,8 +80,9 @@ func shannonThreshold(demand float64, value string) float64 {
 // matters, and the variances can be added up.
 func randomShannon(n, k int) (mean, deviation float64) {
 	var g, g2, cg, c1, c2 float64 // moments of c log c and c
+	logs := logFactorials(n)
 	for c := range n + 1 {
-		p := binomial(n, c, 1/float64(k))
+		p := binomial(logs, n, c, 1/float64(k))
 		x, v := float64(c), 0.0
 		if c > 1 {
 			v = x * math.Log2(x)
