@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/process"
 	"github.com/roi-systems/terraform-provider-roi/internal/provider"
 )
 
@@ -20,10 +21,10 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "serve under a debugger such as delve")
 	flag.Parse()
-	if err := setLogLevel(); err != nil {
+	if err := process.SetLogLevel(); err != nil {
 		log.Fatal(err)
 	}
-	limitMemory()
+	process.LimitMemory()
 	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
 		Address: "registry.terraform.io/roi-systems/roi",
 		Debug:   *debug,

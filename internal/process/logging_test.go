@@ -1,7 +1,7 @@
 // Copyright (c) ROI Systems
 // SPDX-License-Identifier: MPL-2.0
 
-package main
+package process
 
 import (
 	"os"
@@ -26,7 +26,7 @@ func TestLogLevelIsWhatTerraformShows(t *testing.T) {
 			for _, variable := range []string{"TF_LOG", "TF_LOG_CORE", "TF_LOG_PROVIDER", "TF_LOG_PROVIDER_ROI", "TF_LOG_SDK"} {
 				t.Setenv(variable, test.env[variable])
 			}
-			if err := setLogLevel(); err != nil {
+			if err := SetLogLevel(); err != nil {
 				t.Fatal(err)
 			}
 			if sdk, provider := os.Getenv("TF_LOG_SDK"), os.Getenv("TF_LOG_PROVIDER_ROI"); sdk != test.sdk || provider != test.provider {

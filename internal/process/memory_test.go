@@ -1,7 +1,7 @@
 // Copyright (c) ROI Systems
 // SPDX-License-Identifier: MPL-2.0
 
-package main
+package process
 
 import (
 	"runtime"
@@ -29,7 +29,7 @@ func TestMemoryLimitFollowsWhatIsKept(t *testing.T) {
 func TestMemoryLimitIsRaised(t *testing.T) {
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
-	limitMemory()
+	LimitMemory()
 	kept := make([]byte, 100<<20)
 	for deadline := time.Now().Add(10 * time.Second); debug.SetMemoryLimit(-1) < 200<<20; {
 		if time.Now().After(deadline) {

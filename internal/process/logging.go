@@ -1,7 +1,9 @@
 // Copyright (c) ROI Systems
 // SPDX-License-Identifier: MPL-2.0
 
-package main
+// Package process sets what the provider is as a process: what it logs, and how much
+// memory it takes.
+package process
 
 import (
 	"cmp"
@@ -9,13 +11,13 @@ import (
 	"strings"
 )
 
-// setLogLevel makes the framework write only what Terraform will show. Without a
+// SetLogLevel makes the framework write only what Terraform will show. Without a
 // level of its own it writes a trace of every call, and Terraform parses that and
 // throws it away: a third of the CPU time of a large plan (bench/README.md).
 //
 // Which variable means what: https://developer.hashicorp.com/terraform/internals/debugging
 // and https://developer.hashicorp.com/terraform/plugin/log/managing.
-func setLogLevel() error {
+func SetLogLevel() error {
 	level := cmp.Or(os.Getenv("TF_LOG_PROVIDER"), os.Getenv("TF_LOG"), "OFF")
 	if strings.EqualFold(level, "JSON") { // a trace in another form
 		level = "TRACE"

@@ -1,7 +1,7 @@
 // Copyright (c) ROI Systems
 // SPDX-License-Identifier: MPL-2.0
 
-package main
+package process
 
 import (
 	"runtime"
@@ -16,9 +16,9 @@ import (
 // grows to twice as much before it is collected (bench/README.md).
 const smallHeap = 38 << 20
 
-// limitMemory sets the runtime's soft limit, and raises it with what is kept: close
+// LimitMemory sets the runtime's soft limit, and raises it with what is kept: close
 // to a limit the collector would do nothing but run.
-func limitMemory() {
+func LimitMemory() {
 	debug.SetMemoryLimit(limitFor(nil))
 	watch(nil)
 }
