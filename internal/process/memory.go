@@ -41,5 +41,6 @@ func limitFor(left []uint64) int64 {
 	if len(left) == 0 {
 		return smallHeap
 	}
-	return max(smallHeap, 2*int64(slices.Min(left))) //nolint:gosec // No heap has 2⁶² bytes.
+	kept := int64(slices.Min(left)) //nolint:gosec // No heap has 2⁶³ bytes.
+	return max(smallHeap, kept+kept/4)
 }

@@ -14,8 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
-
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 )
@@ -233,84 +231,6 @@ func goSources(t *testing.T, tests bool) string {
 		t.Fatal(err)
 	}
 	return all.String()
-}
-
-var markdownLink = regexp.MustCompile(`\]\(([^)#\s]*)(#[^)\s]*)?\)`)
-
-// TestLinksBetweenPages looks for the page behind every relative link of a template:
-// another template, or the page of something that the provider has. A part of a page
-// that a link names must be there as well.
-func TestLinksBetweenPages(t *testing.T) {
-	root := filepath.Join("..", "..", "templates")
-	templates, err := filepath.Glob(filepath.Join(root, "*", "*.md.tmpl"))
-	if err != nil || len(templates) == 0 {
-		t.Fatalf("no templates: %v", err)
-	}
-	made := madePages(t)
-	for _, from := range append(templates, filepath.Join(root, "index.md.tmpl")) {
-		content, err := os.ReadFile(from)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, link := range markdownLink.FindAllStringSubmatch(string(content), -1) {
-			target, part := link[1], link[2]
-			if strings.Contains(target, "://") {
-				continue
-			}
-			page := from
-			if target != "" {
-				page = filepath.Join(filepath.Dir(from), filepath.FromSlash(target)+".tmpl")
-			}
-			name, err := filepath.Rel(root, strings.TrimSuffix(page, ".md.tmpl"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			text, err := os.ReadFile(page)
-			switch {
-			case err == nil && part != "" && !slices.Contains(anchors(string(text)), part[1:]):
-				t.Errorf("%s: %s%s: the page has no such part", from, target, part)
-			case err != nil && !slices.Contains(made, filepath.ToSlash(name)):
-				t.Errorf("%s: %s: there is no such page", from, target)
-			}
-		}
-	}
-}
-
-// madePages returns the pages of all that the provider has, such as resources/secret.
-func madePages(t *testing.T) []string {
-	t.Helper()
-	server, err := factories()["roi"]()
-	if err != nil {
-		t.Fatal(err)
-	}
-	schema, err := server.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var pages []string
-	for name := range schema.ResourceSchemas {
-		pages = append(pages, "resources/"+strings.TrimPrefix(name, "roi_"))
-	}
-	for name := range schema.DataSourceSchemas {
-		pages = append(pages, "data-sources/"+strings.TrimPrefix(name, "roi_"))
-	}
-	for name := range schema.EphemeralResourceSchemas {
-		pages = append(pages, "ephemeral-resources/"+strings.TrimPrefix(name, "roi_"))
-	}
-	for name := range schema.Functions {
-		pages = append(pages, "functions/"+name)
-	}
-	return pages
-}
-
-// anchors returns the parts of a page, as the registry and GitHub name them.
-func anchors(markdown string) []string {
-	var parts []string
-	for _, heading := range regexp.MustCompile("(?m)^#+ (.*)$").FindAllStringSubmatch(markdown, -1) {
-		name := regexp.MustCompile(`[^\w\- ]`).ReplaceAllString(strings.ToLower(heading[1]), "")
-		parts = append(parts, strings.ReplaceAll(name, " ", "-"))
-	}
-	return parts
 }
 
 // TestTroubleshootingQuotesTheProvider keeps the guide on messages and the messages
