@@ -114,8 +114,12 @@ func TestShellStopsAtTheFirstFailure(t *testing.T) {
 	if result.ExitCode != 1 || !strings.Contains(result.Stdout, "configuration is valid") || strings.Contains(result.Stdout, "not reached") {
 		t.Errorf("exit code %d:\n%s", result.ExitCode, result.Message())
 	}
-	if own := w.Shell("command -v terraform"); strings.TrimSpace(own.Stdout) != w.terraform {
-		t.Errorf("terraform is %s, want %s", own.Stdout, w.terraform)
+	want, err := filepath.EvalSymlinks(w.terraform)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if own := w.Shell(`readlink -f "$(command -v terraform)"`); strings.TrimSpace(own.Stdout) != want {
+		t.Errorf("terraform is %s, want %s", own.Stdout, want)
 	}
 }
 
