@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/policy"
@@ -34,35 +33,25 @@ type effectivePolicyModel struct {
 	EntropyBits types.Int64  `tfsdk:"entropy_bits"`
 }
 
-func effectivePolicyAttributes() map[string]schema.Attribute {
-	attributes := map[string]schema.Attribute{
-		"category":     schema.StringAttribute{Computed: true, MarkdownDescription: "Category."},
-		"base":         schema.StringAttribute{Computed: true, MarkdownDescription: "Built-in category whose floor applies."},
-		"supplied":     schema.BoolAttribute{Computed: true, MarkdownDescription: "Whether the value comes from outside and is never generated."},
-		"entropy_bits": schema.Int64Attribute{Computed: true, MarkdownDescription: "Entropy that the policy guarantees, in bits, rounded down. Null for supplied values."},
+// effectivePolicyType is what effective_policy has for each key. It is no nested
+// attribute: the framework would look up the schema of each of its values many times
+// for every plan, a fifth of what a plan takes (bench/README.md).
+var effectivePolicyType = func() types.ObjectType {
+	attributeTypes := map[string]attr.Type{
+		"category":     types.StringType,
+		"base":         types.StringType,
+		"supplied":     types.BoolType,
+		"entropy_bits": types.Int64Type,
 	}
 	for _, argument := range policyArgumentTable {
 		switch {
 		case argument.number != nil:
-			attributes[argument.name] = schema.Int64Attribute{Computed: true, MarkdownDescription: argument.effective()}
+			attributeTypes[argument.name] = types.Int64Type
 		case argument.text != nil:
-			attributes[argument.name] = schema.StringAttribute{Computed: true, MarkdownDescription: argument.effective()}
+			attributeTypes[argument.name] = types.StringType
 		default:
-			attributes[argument.name] = schema.BoolAttribute{Computed: true, MarkdownDescription: argument.effective()}
+			attributeTypes[argument.name] = types.BoolType
 		}
-	}
-	return attributes
-}
-
-// effective is the description of an argument without what is said of defaults.
-func (a policyArgument) effective() string {
-	return "As it applies; see the argument `" + a.name + "`."
-}
-
-var effectivePolicyType = func() types.ObjectType {
-	attributeTypes := map[string]attr.Type{}
-	for name, attribute := range effectivePolicyAttributes() {
-		attributeTypes[name] = attribute.GetType()
 	}
 	return types.ObjectType{AttrTypes: attributeTypes}
 }()

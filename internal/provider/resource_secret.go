@@ -278,11 +278,13 @@ func secretComputed() map[string]schema.Attribute {
 			Computed:            true,
 			ElementType:         types.StringType,
 		},
-		"effective_policy": schema.MapNestedAttribute{
+		"effective_policy": schema.MapAttribute{
 			MarkdownDescription: "The policy as it applies, with category, provider `policies` and own arguments resolved, by key; " +
-				"for a secret that is one string the only key is `value`. It is recorded in the secret's tags under `roi:policy`.",
-			Computed:     true,
-			NestedObject: schema.NestedAttributeObject{Attributes: effectivePolicyAttributes()},
+				"for a secret that is one string the only key is `value`. It is recorded in the secret's tags under `roi:policy`. " +
+				"`base` is the built-in category whose floor applies, `supplied` says whether the value comes from outside and is never generated, `entropy_bits` is " +
+				"the entropy that the policy guarantees, in bits, rounded down, and null for supplied values; the others are the arguments of the same names.",
+			Computed:    true,
+			ElementType: effectivePolicyType,
 		},
 	}
 }
