@@ -39,10 +39,11 @@ run "first_apply" {
 run "an_incident_rotates_everything" {
   variables {
     incident = "INC-42"
+    before   = run.first_apply.versions # OpenTofu knows run.NAME in variables only
   }
 
   assert {
-    condition     = roi_secret_rotation.jwt.version_id != run.first_apply.versions.jwt && roi_secret_rotation.app.version_id != run.first_apply.versions.app
+    condition     = output.versions.jwt != var.before.jwt && output.versions.app != var.before.app
     error_message = "The incident did not rotate every secret."
   }
 }
