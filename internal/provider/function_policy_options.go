@@ -40,7 +40,8 @@ func policyOptionsParameter() function.Parameter {
 		AllowNullValue: true,
 		MarkdownDescription: "Optional, in this order: the environment, " + quotedList(environments) + " (default, also for null: `production`, the strictest); " +
 			"and an object with arguments of the policy, as on `roi_secret`: " + quotedList(names) +
-			". With `base` it is an element of the provider's `policies`, and the category one of your own.",
+			". With `base` it is an element of the provider's `policies`, and the category one of your own. " +
+			"OpenTofu, up to 1.12 at least, does not pass null on: the call fails, or its result stays unknown. Write `\"production\"` or `{}` there.",
 	}
 }
 
@@ -60,7 +61,7 @@ func resolveArguments(resolve resolver, category string, options []types.Dynamic
 			}
 		default:
 			return policy.Policy{}, function.NewArgumentFuncError(at, fmt.Sprintf(
-				"the environment must be a string, got: %s. Arguments of the policy come after it; write null for the default", kindOf(options[0])))
+				"the environment must be a string, got: %s. Arguments of the policy come after it; write \"production\" for the default", kindOf(options[0])))
 		}
 	}
 	var own policy.Overrides
