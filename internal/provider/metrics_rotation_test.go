@@ -124,7 +124,7 @@ func TestMetricsOfFailures(t *testing.T) {
 			c := newMeasured(t)
 			rotated := rotationOf("test")
 			if test.arguments != "" {
-				rotated = rotationOf("test", newHealth(t).argument())
+				rotated = rotationOf("test", newHealth(t).argument("5s"))
 			}
 			c.apply(oneString, rotated)
 			c.metrics()

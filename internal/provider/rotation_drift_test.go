@@ -109,8 +109,10 @@ func newHealth(t *testing.T) *health {
 	return h
 }
 
-func (h *health) argument() string {
-	return fmt.Sprintf(`health_check = [{ url = "%s/health?token=t0ken", interval = "5ms", timeout = "2s", healthy_threshold = 3, deadline = "100ms" }]`, h.URL)
+// argument is a health check that has failed after the deadline. One that is healthy
+// ends before: the deadline leaves a loaded machine the time to be asked three times.
+func (h *health) argument(deadline string) string {
+	return fmt.Sprintf(`health_check = [{ url = "%s/health?token=t0ken", interval = "50ms", timeout = "2s", healthy_threshold = 3, deadline = %q }]`, h.URL, deadline)
 }
 
 // A rotation that fails its health check is rolled back, is retried as a
@@ -119,7 +121,7 @@ func TestRotationHealthCheck(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	h := newHealth(t)
-	rotated := rotationOf("test", h.argument())
+	rotated := rotationOf("test", h.argument("5s"))
 	c.apply(oneString, rotated, dependent)
 	first, _, _ := c.labels("app/jwt")
 	c.advance(91 * day)

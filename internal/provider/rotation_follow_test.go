@@ -183,7 +183,7 @@ func TestFailedRotationIsOverdue(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	h := newHealth(t)
-	c.apply(oneString, rotationOf("test", h.argument()))
+	c.apply(oneString, rotationOf("test", h.argument("5s")))
 	c.advance(91 * day)
 	c.Apply().Require(t, 1)
 	c.SetEnv("ROI_ROTATION_OVERDUE", "error")

