@@ -118,7 +118,7 @@ func (r *envFileResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 	file, ok := plan.resolve(&resp.Diagnostics)
 	switch {
 	case !ok:
-	case r.data != nil && !again && !r.data.envFiles.claim(file.Path()):
+	case r.data != nil && !again && r.data.plansOnce() && !r.data.envFiles.claim(file.Path()):
 		resp.Diagnostics.AddAttributeError(path.Root("path"), "File of two resources", fmt.Sprintf(
 			"Another roi_env_file of this configuration writes the file %q too, and each would replace what the other wrote. Give each a path of its own, or put the entries of both into one.", file.Path()))
 	case state == nil && plan.Path.ValueString() != replaced:

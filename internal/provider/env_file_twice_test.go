@@ -38,6 +38,7 @@ const twoOfOneFile = "Another roi_env_file of this configuration writes the file
 // the path, and whichever of them is there already.
 func TestEnvFileOfTwoResources(t *testing.T) {
 	t.Parallel()
+	needsAProcessForEachPlan(t)
 	c := newCLI(t)
 	c.apply()
 	if err := os.MkdirAll(c.file("folder"), 0o700); err != nil {

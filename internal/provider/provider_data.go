@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/go-version"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -308,6 +309,16 @@ func (d *providerData) Rotation() (rotationSettings, error) {
 	}
 	return settings, nil
 }
+
+// plansOnce reports whether this process plans each resource for one configuration
+// only, so that two that are planned for the same are two. From Terraform 1.14 on
+// `terraform test` keeps a process for all runs of a file.
+func (d *providerData) plansOnce() bool {
+	v, err := version.NewVersion(d.terraformVersion)
+	return err == nil && v.Core().LessThan(keepsProcesses)
+}
+
+var keepsProcesses = version.Must(version.NewVersion("1.14.0"))
 
 // Store returns the store that the configuration asks for. It is made once; no
 // request is made before it is used.

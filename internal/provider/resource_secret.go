@@ -409,7 +409,7 @@ func (r *secretResource) Delete(ctx context.Context, req resource.DeleteRequest,
 		return
 	}
 	defer unlock()
-	if r.data.secrets.taken(id) {
+	if r.data.secrets.takenOver(id) {
 		resp.Diagnostics.AddWarning("Secret was not deleted",
 			"A create of this run took over the secret "+id+", and then it was to be deleted as the object of another address: both are one secret. "+
 				"It was kept, with its value.\n\nTo give a resource another address, write a moved block. A secret cannot be replaced with create_before_destroy unless its name changes.")

@@ -101,6 +101,7 @@ func TestRotationReplacedWithOtherKeys(t *testing.T) {
 // whichever of them is there already.
 func TestRotationsOverlap(t *testing.T) {
 	t.Parallel()
+	needsAProcessForEachPlan(t)
 	both := rotationOf("test", `keys = ["JWT", "SESSION"]`)
 	for name, test := range map[string]struct {
 		one, other string

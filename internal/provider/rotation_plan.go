@@ -166,7 +166,7 @@ func (r *rotationResource) claim(ctx context.Context, plan secretRotationModel, 
 		self = jsonString(uuid.NewString())
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, rotationResourceKey, self)...)
 	}
-	if r.data == nil || self == nil || plan.SecretID.IsUnknown() || firstUnknown(plan.Keys, "") != "" {
+	if r.data == nil || !r.data.plansOnce() || self == nil || plan.SecretID.IsUnknown() || firstUnknown(plan.Keys, "") != "" {
 		return
 	}
 	id := plan.SecretID.ValueString()

@@ -125,17 +125,46 @@ func succeeded(t *testing.T, what string, err error, diags []*tfprotov6.Diagnost
 	return true
 }
 
-func (s liveServer) create(t *testing.T, kind string, arguments object) {
+func (s liveServer) create(t *testing.T, kind string, arguments object) *tfprotov6.ApplyResourceChangeResponse {
 	t.Helper()
 	config, none := dynamic(t, s.types[kind], terraformValue(t, s.types[kind], arguments)), dynamic(t, s.types[kind], tftypes.NewValue(s.types[kind], nil))
 	plan, err := s.PlanResourceChange(t.Context(), &tfprotov6.PlanResourceChangeRequest{TypeName: kind, PriorState: none, ProposedNewState: config, Config: config})
 	if !succeeded(t, "plan", err, plan.Diagnostics) {
-		return
+		t.FailNow()
 	}
 	done, err := s.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
 		TypeName: kind, PriorState: none, PlannedState: plan.PlannedState, Config: config, PlannedPrivate: plan.PlannedPrivate,
 	})
 	succeeded(t, "apply", err, done.Diagnostics)
+	return done
+}
+
+// From Terraform 1.14 on, `terraform test` keeps a process for all runs of a file,
+// which then destroys what it has made, and plans a resource more than once.
+func TestProviderThatIsKept(t *testing.T) {
+	clearEnvironment(t)
+	fake := awsfake.Start(t)
+	fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
+	server := newLiveServer(t, fake)
+	for range 2 {
+		made := server.create(t, "roi_secret", object{"name": "app/kept", "category": "session", "kms_key_id": "alias/app", "recovery_window_in_days": 0})
+		none := dynamic(t, server.types["roi_secret"], tftypes.NewValue(server.types["roi_secret"], nil))
+		gone, err := server.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
+			TypeName: "roi_secret", PriorState: made.NewState, PlannedState: none, Config: none, PlannedPrivate: made.Private,
+		})
+		if succeeded(t, "delete", err, gone.Diagnostics) && len(gone.Diagnostics) > 0 {
+			t.Errorf("the delete says %q", gone.Diagnostics[0].Summary)
+		}
+		if fake.HasSecret("app/kept") {
+			t.Error("the secret is still there")
+		}
+	}
+
+	for version, want := range map[string]bool{"1.11.4": true, "1.13.0-rc1": true, "1.14.0-alpha1": false, "1.15.2": false} {
+		if got := (&providerData{terraformVersion: version}).plansOnce(); got != want {
+			t.Errorf("plansOnce on %s: %t", version, got)
+		}
+	}
 }
 
 // read imports a resource, and reads it.

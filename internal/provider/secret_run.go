@@ -18,7 +18,7 @@ type secretRun struct {
 	planned  map[string]plannedSecret
 	replaces map[string]string // name → ARN that its planned replacement stands for
 	gone     map[string]string // name → ARN that this run deleted
-	took     map[string]bool   // ARN of a secret that a create of this run made or took over
+	took     map[string]bool   // ARN of a secret that a create of this run made (false) or took over (true)
 }
 
 // plannedSecret is what a roi_secret is planned to make of its secret: the policies
@@ -69,6 +69,7 @@ func (s *secretRun) deleted(name, arn string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	put(&s.gone, name, arn)
+	delete(s.took, arn)
 }
 
 // wasDeleted reports whether this run deleted the secret.
@@ -78,15 +79,25 @@ func (s *secretRun) wasDeleted(name, arn string) bool {
 	return s.gone[name] == arn
 }
 
-// take notes that a create of this run made the secret, or takes it over.
-func (s *secretRun) take(arn string) {
+// take notes that a create of this run made the secret, or took over one that was
+// there.
+func (s *secretRun) take(arn string, wasThere bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	put(&s.took, arn, true)
+	put(&s.took, arn, wasThere)
 }
 
 // taken reports whether a create of this run made the secret, or took it over.
 func (s *secretRun) taken(arn string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, yes := s.took[arn]
+	return yes
+}
+
+// takenOver reports whether a create of this run took over a secret that was there,
+// which may be the object of another address as well.
+func (s *secretRun) takenOver(arn string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.took[arn]

@@ -46,7 +46,7 @@ func (r *secretResource) create(ctx context.Context, store secretstore.Store, pl
 		diags.Append(problem)
 		return secretstore.Secret{}, false
 	}
-	r.data.secrets.take(created.ARN)
+	r.data.secrets.take(created.ARN, false)
 	secret := secretstore.Secret{ARN: created.ARN, Name: name, CreatedAt: created.CreatedAt}
 	// A create that only repeats an earlier one succeeds too, unless it has made a
 	// value: then the secret is new.
@@ -131,7 +131,7 @@ func (r *secretResource) takeOver(ctx context.Context, store secretstore.Store, 
 		addExists(secret, diags)
 		return secret, false
 	}
-	r.data.secrets.take(secret.ARN)
+	r.data.secrets.take(secret.ARN, true)
 	if !live {
 		err = store.Restore(ctx, secret.ARN)
 		if err == nil && change.fresh {

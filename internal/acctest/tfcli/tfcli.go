@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/go-version"
+
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/leak"
 )
 
@@ -146,11 +148,11 @@ func findTerraform(t testing.TB) string {
 // them as New does.
 func OpenTofu(t testing.TB) bool {
 	t.Helper()
-	version, err := exec.Command(findTerraform(t), "version").Output()
+	text, err := exec.Command(findTerraform(t), "version").Output()
 	if err != nil {
 		t.Fatalf("terraform version: %v", err)
 	}
-	return strings.HasPrefix(string(version), "OpenTofu ")
+	return strings.HasPrefix(string(text), "OpenTofu ")
 }
 
 func (w *Workspace) path(name string) string { return filepath.Join(w.root, name) }
@@ -166,6 +168,22 @@ func (w *Workspace) writeCLIConfig() string {
 		w.t.Fatal(err)
 	}
 	return path
+}
+
+// AtLeast reports whether the tests run on a version of Terraform or OpenTofu, such as
+// 1.14.0, or a later one.
+func AtLeast(t testing.TB, least string) bool {
+	t.Helper()
+	text, err := exec.Command(findTerraform(t), "version").Output()
+	if err != nil {
+		t.Fatalf("terraform version: %v", err)
+	}
+	_, rest, _ := strings.Cut(string(text), " v")
+	v, err := version.NewVersion(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Core().GreaterThanOrEqual(version.Must(version.NewVersion(least)))
 }
 
 // ProviderPath returns the provider binary that New installed.
