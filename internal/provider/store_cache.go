@@ -90,6 +90,7 @@ func (c *cachedStore) noteMade(secret secretstore.Secret) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	d.secret, d.isMade = new(clone(secret)), true
+	d.writes++
 	c.arns[secret.Name], c.known[secret.ARN] = secret.ARN, d
 }
 
@@ -209,17 +210,21 @@ func (c *cachedStore) Update(ctx context.Context, id string, input secretstore.U
 	return c.Store.Update(ctx, id, input)
 }
 
-// Tag keeps what this run made: its callers change a secret one after the other.
+// Tag keeps what this run made, also for a plan that looks at it meanwhile: those who
+// change a secret do so one after the other.
 func (c *cachedStore) Tag(ctx context.Context, id string, tags map[string]string) error {
 	made := c.justMade(id)
-	forget := c.written(id)
-	err := c.Store.Tag(ctx, id, tags)
-	forget()
-	if err == nil && made != nil {
-		maps.Copy(made.Tags, tags)
-		c.noteMade(*made)
+	if made == nil {
+		defer c.written(id)()
+		return c.Store.Tag(ctx, id, tags)
 	}
-	return err
+	if err := c.Store.Tag(ctx, id, tags); err != nil {
+		c.written(id)
+		return err
+	}
+	maps.Copy(made.Tags, tags)
+	c.noteMade(*made)
+	return nil
 }
 
 func (c *cachedStore) Untag(ctx context.Context, id string, keys []string) error {
