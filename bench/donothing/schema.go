@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	providerschema "github.com/hashicorp/terraform-plugin-framework/provider/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
+	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 )
 
 // schemas are those of one provider.
@@ -105,48 +107,89 @@ func (a attribute) convert() (schema.Attribute, error) {
 	if a.Nested != nil {
 		return a.convertNested()
 	}
-	// A type is "string", or a pair such as ["map", "string"].
-	var kind, element string
-	pair := []any{&kind, &element}
-	if json.Unmarshal(a.Type, &kind) != nil {
-		if err := json.Unmarshal(a.Type, &pair); err != nil {
-			return nil, err
-		}
+	typ, err := typeOf(a.Type)
+	if err != nil {
+		return nil, err
 	}
-	if element != "" && element != "string" {
-		return nil, fmt.Errorf("the type %s is not supported here", a.Type)
-	}
-	switch kind {
-	case "string":
+	switch typ := typ.(type) {
+	case basetypes.StringType:
 		return schema.StringAttribute{
 			Required: a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, MarkdownDescription: a.Description,
 		}, nil
-	case "number":
+	case basetypes.NumberType:
 		return schema.NumberAttribute{
 			Required: a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, MarkdownDescription: a.Description,
 		}, nil
-	case "bool":
+	case basetypes.BoolType:
 		return schema.BoolAttribute{
 			Required: a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, MarkdownDescription: a.Description,
 		}, nil
-	case "map":
+	case types.MapType:
 		return schema.MapAttribute{
-			ElementType: types.StringType,
+			ElementType: typ.ElemType,
 			Required:    a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, MarkdownDescription: a.Description,
 		}, nil
-	case "list":
+	case types.ListType:
 		return schema.ListAttribute{
-			ElementType: types.StringType,
+			ElementType: typ.ElemType,
 			Required:    a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, WriteOnly: a.WriteOnly, MarkdownDescription: a.Description,
 		}, nil
-	case "set":
+	case types.SetType:
 		return schema.SetAttribute{
-			ElementType: types.StringType,
+			ElementType: typ.ElemType,
 			Required:    a.Required, Optional: a.Optional, Computed: a.Computed, Sensitive: a.Sensitive, MarkdownDescription: a.Description,
 		}, nil
 	default:
 		return nil, fmt.Errorf("the type %s is not supported here", a.Type)
 	}
+}
+
+// typeOf decodes a type: "string", or a pair such as ["map", "string"].
+func typeOf(text json.RawMessage) (attr.Type, error) {
+	var name string
+	if json.Unmarshal(text, &name) == nil {
+		switch name {
+		case "string":
+			return types.StringType, nil
+		case "number":
+			return types.NumberType, nil
+		case "bool":
+			return types.BoolType, nil
+		}
+		return nil, fmt.Errorf("the type %s is not supported here", text)
+	}
+	var of json.RawMessage
+	if err := json.Unmarshal(text, &[]any{&name, &of}); err != nil {
+		return nil, err
+	}
+	if name == "object" {
+		var attributes map[string]json.RawMessage
+		if err := json.Unmarshal(of, &attributes); err != nil {
+			return nil, err
+		}
+		object := types.ObjectType{AttrTypes: map[string]attr.Type{}}
+		for name, text := range attributes {
+			typ, err := typeOf(text)
+			if err != nil {
+				return nil, err
+			}
+			object.AttrTypes[name] = typ
+		}
+		return object, nil
+	}
+	element, err := typeOf(of)
+	if err != nil {
+		return nil, err
+	}
+	switch name {
+	case "map":
+		return types.MapType{ElemType: element}, nil
+	case "list":
+		return types.ListType{ElemType: element}, nil
+	case "set":
+		return types.SetType{ElemType: element}, nil
+	}
+	return nil, fmt.Errorf("the type %s is not supported here", text)
 }
 
 func (a attribute) convertNested() (schema.Attribute, error) {

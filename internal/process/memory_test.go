@@ -18,7 +18,7 @@ func TestMemoryLimitFollowsWhatIsKept(t *testing.T) {
 	}{
 		{nil, smallHeap},
 		{[]uint64{12 * MiB, 30 * MiB}, smallHeap},
-		{[]uint64{90 * MiB, 40 * MiB, 70 * MiB}, 50 * MiB},
+		{[]uint64{90 * MiB, 40 * MiB, 70 * MiB}, 64 * MiB},
 	} {
 		if got := limitFor(test.left); got != test.want {
 			t.Errorf("after %v the limit is %d, want %d", test.left, got, test.want)
@@ -31,7 +31,7 @@ func TestMemoryLimitIsRaised(t *testing.T) {
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	LimitMemory()
 	kept := make([]byte, 100<<20)
-	for deadline := time.Now().Add(10 * time.Second); debug.SetMemoryLimit(-1) < 125<<20; {
+	for deadline := time.Now().Add(10 * time.Second); debug.SetMemoryLimit(-1) < 124<<20; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the limit is %d while 100 MiB are kept", debug.SetMemoryLimit(-1))
 		}
