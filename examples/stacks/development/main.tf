@@ -6,7 +6,8 @@ terraform {
 
   required_providers {
     roi = {
-      source = "roi-systems/roi"
+      source  = "roi-systems/roi"
+      version = ">= 0.1.0"
     }
   }
 }
@@ -64,4 +65,9 @@ resource "roi_env_file" "development" {
 output "due_at" {
   description = "When each key is due for rotation."
   value       = module.environment.due_at
+}
+
+output "version_ids" {
+  description = "The version in which each key last changed."
+  value       = module.environment.version_ids
 }

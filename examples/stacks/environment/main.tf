@@ -7,7 +7,8 @@ terraform {
 
   required_providers {
     roi = {
-      source = "roi-systems/roi"
+      source  = "roi-systems/roi"
+      version = ">= 0.1.0"
     }
   }
 }

@@ -28,16 +28,16 @@ run "first_apply" {
 run "an_incident_writes_the_file_anew" {
   variables {
     incidents = { jwt = "INC-42" }
-    before    = run.first_apply.due_at # OpenTofu knows run.NAME in variables only
+    before    = run.first_apply.version_ids # OpenTofu knows run.NAME in variables only
   }
 
   assert {
-    condition     = timecmp(output.due_at["JWT_SECRET"], var.before["JWT_SECRET"]) > 0
+    condition     = output.version_ids["JWT_SECRET"] != var.before["JWT_SECRET"]
     error_message = "The incident did not rotate JWT_SECRET."
   }
 
   assert {
-    condition     = output.due_at["SESSION_SECRET"] == var.before["SESSION_SECRET"]
+    condition     = output.version_ids["SESSION_SECRET"] == var.before["SESSION_SECRET"]
     error_message = "The incident rotated SESSION_SECRET, which is none of its category."
   }
 }
