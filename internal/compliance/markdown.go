@@ -30,7 +30,7 @@ func (r Report) Markdown() string {
 		write("No secret matches.\n")
 		return text.String()
 	}
-	write("%s in %s: **%d failed**, %d passed, %d not evaluated.\n", plural(len(r.Results), "result"), plural(r.Totals.Secrets, "secret"),
+	write("%s in %s: **%d failed**, %d passed, %d not evaluated.\n", markdown.Count(len(r.Results), "result"), markdown.Count(r.Totals.Secrets, "secret"),
 		r.Totals.Fail, r.Totals.Pass, r.Totals.NotEvaluated)
 
 	if r.Totals.Fail > 0 {
@@ -109,13 +109,6 @@ func (r Report) missed() []missedGroup {
 		}
 	}
 	return groups
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func subjectCell(r Result) string {

@@ -161,7 +161,8 @@ func TestInterruptedAtEveryStep(t *testing.T) {
 				if err := change.do(f); !errors.Is(err, errInjected) {
 					t.Fatalf("got %v", err)
 				}
-				if name == "create" && len(listing(t, f)) != len(before) {
+				checkWhole(t, f, change.foreign, change.removes)
+				if _, err := os.Stat(f.Path()); name == "create" && err != nil && len(listing(t, f)) != len(before) {
 					t.Errorf("a failed create leaves %v", listing(t, f))
 				}
 				for _, file := range listing(t, f) {

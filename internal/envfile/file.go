@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/fsync"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
@@ -97,8 +97,9 @@ type Written struct {
 }
 
 // Write replaces the file. At every moment the path has the whole file from before
-// or the whole new one; an error leaves the one from before. Whether it may be
-// replaced is for the caller to decide.
+// or the whole new one. An error leaves the one from before, unless all that failed
+// is to make the change durable: the new one is in place then, and on record. Whether
+// it may be replaced is for the caller to decide.
 func (f File) Write(w Write) (done Written, err error) {
 	changing.Lock()
 	defer changing.Unlock()
@@ -189,7 +190,7 @@ func (f File) Remove(r Remove) (Removed, error) {
 	if err := f.remove(f.path); err != nil {
 		return Removed{}, err
 	}
-	if err := syncFolder(filepath.Dir(f.path)); err != nil {
+	if err := fsync.Folder(filepath.Dir(f.path)); err != nil {
 		return Removed{}, err
 	}
 	done.Left, err = f.tidy()
@@ -244,7 +245,10 @@ func (f File) rename(from, to string) error {
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(to))
+	if err := f.at("sync the folder of " + filepath.Base(to)); err != nil {
+		return err
+	}
+	return fsync.Folder(filepath.Dir(to))
 }
 
 // remove removes a file that may be gone already.
@@ -256,16 +260,4 @@ func (f File) remove(path string) error {
 		return err
 	}
 	return nil
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // Folders cannot be synced there.
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/fsync"
 )
 
 const (
@@ -34,7 +36,7 @@ func (f File) makeFolder() error {
 	info, err := os.Lstat(f.Folder())
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		if err := errors.Join(os.Mkdir(f.Folder(), folderMode), syncFolder(filepath.Dir(f.path))); err != nil {
+		if err := errors.Join(os.Mkdir(f.Folder(), folderMode), fsync.Folder(filepath.Dir(f.path))); err != nil {
 			return err
 		}
 	case err != nil:
@@ -203,7 +205,7 @@ func (f File) tidy() (left bool, err error) {
 		return false, err
 	}
 	if slices.ContainsFunc(names, func(name string) bool { return name != ignoreName }) {
-		return true, syncFolder(f.Folder())
+		return true, fsync.Folder(f.Folder())
 	}
-	return false, errors.Join(os.RemoveAll(f.Folder()), syncFolder(filepath.Dir(f.path)))
+	return false, errors.Join(os.RemoveAll(f.Folder()), fsync.Folder(filepath.Dir(f.path)))
 }

@@ -2,10 +2,14 @@
 // SPDX-License-Identifier: MPL-2.0
 
 // Package markdown writes text that others have chosen, such as tags, into the
-// cells of GitHub's tables, so that it is shown as it is and mentions nobody.
+// cells of GitHub's tables, so that it is shown as it is and mentions nobody, and
+// what else the reports share.
 package markdown
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // Code makes a code span of a text in a cell of a table, whatever is in it.
 func Code(text string) string {
@@ -34,3 +38,11 @@ var escaper = strings.NewReplacer(
 
 // Text makes a text stand for itself in a cell of a table.
 func Text(text string) string { return escaper.Replace(strings.Join(strings.Fields(text), " ")) }
+
+// Count is a number of things: "1 secret", "2 secrets".
+func Count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}

@@ -33,3 +33,11 @@ func TestEscaping(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int]string{0: "0 secrets", 1: "1 secret", 2: "2 secrets"} {
+		if got := Count(n, "secret"); got != want {
+			t.Errorf("Count(%d): got %q, want %q", n, got, want)
+		}
+	}
+}

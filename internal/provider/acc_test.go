@@ -23,6 +23,8 @@ import (
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/moto"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
+	"github.com/roi-systems/terraform-provider-roi/internal/generate"
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/awssm"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/localstore"
@@ -200,4 +202,19 @@ func needsAProcessForEachPlan(t *testing.T) {
 	if tfcli.AtLeast(t, "1.14.0") {
 		t.Skip("not tested on this version: from Terraform 1.14 on a provider may be kept for many plans, so that it does not compare resources")
 	}
+}
+
+// valueOf makes a value as a team that comes from somewhere else has one: of a
+// category's form, and not by this provider.
+func valueOf(t *testing.T, category string) string {
+	t.Helper()
+	p, err := policy.Resolve(policy.Production, category, nil, policy.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := generate.Value(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
 }

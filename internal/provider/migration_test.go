@@ -17,28 +17,11 @@ import (
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/leak"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
-	"github.com/roi-systems/terraform-provider-roi/internal/generate"
-	"github.com/roi-systems/terraform-provider-roi/internal/policy"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore/localstore"
 )
 
 // Docker secrets that were made by hand are taken over by an import, and their
 // numbers go on: see TestDockerSecretImport.
-
-// valueOf makes a value as a team that comes from somewhere else has one: of a
-// category's form, and not by this provider.
-func valueOf(t *testing.T, category string) string {
-	t.Helper()
-	p, err := policy.Resolve(policy.Production, category, nil, policy.Overrides{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	value, err := generate.Value(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
-}
 
 const movedFromAWS = `
 terraform {

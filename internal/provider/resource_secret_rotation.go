@@ -8,6 +8,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -15,6 +16,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/listvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/setvalidator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
@@ -22,6 +24,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/policy"
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
 )
 
@@ -381,4 +384,24 @@ func rotationImportID(arn string, keys []string) string {
 		id += "," + key
 	}
 	return id
+}
+
+func (r *rotationResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	id, rest, hasKeys := strings.Cut(req.ID, ",")
+	keys := strings.Split(rest, ",")
+	valid := id != "" && strings.TrimSpace(id) == id
+	for i, key := range keys {
+		valid = valid && (!hasKeys || policy.CheckKeyName(key) == nil && !slices.Contains(keys[:i], key))
+	}
+	if !valid {
+		resp.Diagnostics.AddError("Invalid import id",
+			"A roi_secret_rotation is imported by the name or the ARN of the secret, followed by the keys that it names, if any, each once and after a comma, for example:\n\n"+
+				"  terraform import roi_secret_rotation.jwt app/production/jwt-secret\n"+
+				"  terraform import roi_secret_rotation.jwt app/production/app-secrets,JWT_SECRET")
+		return
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("secret_id"), id)...)
+	if hasKeys {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("keys"), keys)...)
+	}
 }

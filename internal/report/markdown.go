@@ -47,7 +47,7 @@ func (r *Report) Markdown() string {
 	for i, s := range secrets {
 		row := r.row(s)
 		if i == maxRows || b.Len()+len(row) > maxMarkdownBytes {
-			fmt.Fprintf(&b, "\n… and %s more: %s.\n", plural(len(secrets)-i, "secret"), countWords(secrets[i:]))
+			fmt.Fprintf(&b, "\n… and %s more: %s.\n", markdown.Count(len(secrets)-i, "secret"), countWords(secrets[i:]))
 			break
 		}
 		b.WriteString(row)
@@ -56,21 +56,14 @@ func (r *Report) Markdown() string {
 }
 
 func (r *Report) summary() string {
-	text := plural(r.Counts.Total, "secret") + ": " + countWords(r.Secrets) + "."
+	text := markdown.Count(r.Counts.Total, "secret") + ": " + countWords(r.Secrets) + "."
 	if r.Counts.Unused > 0 {
-		text += fmt.Sprintf(" Not read for more than %s: %d.", plural(int(r.query.Unused/day), "day"), r.Counts.Unused)
+		text += fmt.Sprintf(" Not read for more than %s: %d.", markdown.Count(int(r.query.Unused/day), "day"), r.Counts.Unused)
 	}
 	return text
 }
 
 const day = 24 * time.Hour
-
-func plural(n int, what string) string {
-	if n != 1 {
-		what += "s"
-	}
-	return fmt.Sprintf("%d %s", n, what)
-}
 
 // countWords says how many secrets have which status; what is overdue is bold.
 func countWords(secrets []Secret) string {
@@ -135,11 +128,11 @@ func (r *Report) due(s Secret) string {
 	when := "less than a day ago"
 	switch left := s.DueAt.Sub(r.query.DueAt); {
 	case left >= day:
-		when = "in " + plural(int(left/day), "day")
+		when = "in " + markdown.Count(int(left/day), "day")
 	case left > 0:
 		when = "in less than a day"
 	case left <= -day:
-		when = plural(int(-left/day), "day") + " ago"
+		when = markdown.Count(int(-left/day), "day") + " ago"
 	}
 	return date(s.DueAt) + " (" + when + ")"
 }

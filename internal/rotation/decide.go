@@ -139,7 +139,7 @@ func adopted(v View, want Want, version string, at time.Time) Record {
 	r := Record{Current: version, At: at}
 	if v.Record != nil {
 		r.Attempt, r.Suffix = v.Record.Attempt, v.Record.Suffix
-		previous, _, ok := v.PreviousVersion()
+		previous, _, ok := v.previousVersion()
 		if v.Record.Current != version {
 			previous, _, ok = v.carried()
 			if first, _ := v.times(); ok && !first.After(v.Record.At) {

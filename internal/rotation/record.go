@@ -118,8 +118,8 @@ func (r Record) NextVersion(arn, tag, base string) string {
 	return secretstore.DeriveVersionID(arn, base, tag, strconv.Itoa(r.Attempt))
 }
 
-// GraceRunning reports whether the version before must still be valid at a time.
-func (r Record) GraceRunning(now time.Time) bool {
+// graceRunning reports whether the version before must still be valid at a time.
+func (r Record) graceRunning(now time.Time) bool {
 	return r.Previous != "" && r.Grace != nil && !r.Grace.Over(r.At, now)
 }
 

@@ -14,7 +14,7 @@ import (
 // Retirable reports whether the version before can lose AWSPREVIOUS at a time:
 // every grace period of a record that names it is over.
 func (v View) Retirable(now time.Time) bool {
-	previous, _, ok := v.PreviousVersion()
+	previous, _, ok := v.previousVersion()
 	if !ok || v.Previous() != previous || !v.graceOver(now) {
 		return false
 	}
@@ -25,7 +25,7 @@ func (v View) Retirable(now time.Time) bool {
 // graceOver reports whether the grace period of this rotation is over, with no
 // other rotation begun.
 func (v View) graceOver(now time.Time) bool {
-	_, grace, ok := v.PreviousVersion()
+	_, grace, ok := v.previousVersion()
 	return ok && !v.Unfinished() && grace.Over(v.Record.At, now)
 }
 

@@ -158,7 +158,7 @@ type State struct {
 func (v View) State() State {
 	s := State{ARN: v.Secret.ARN}
 	s.Version, s.Changed = v.Version()
-	if previous, grace, ok := v.PreviousVersion(); ok {
+	if previous, grace, ok := v.previousVersion(); ok {
 		s.Previous, s.Grace, s.Retired = previous, grace, v.Retired()
 	}
 	s.Made = s.Changed
@@ -200,9 +200,9 @@ func (v View) times() (first, last time.Time) {
 	return first, last
 }
 
-// PreviousVersion returns the version with the value before the last rotation, or
+// previousVersion returns the version with the value before the last rotation, or
 // "" when this provider did not rotate the present value.
-func (v View) PreviousVersion() (id string, grace Grace, ok bool) {
+func (v View) previousVersion() (id string, grace Grace, ok bool) {
 	if version, _ := v.Version(); v.Record == nil || v.Record.Grace == nil || version != v.Record.Current {
 		return "", Grace{}, false
 	}
@@ -228,7 +228,7 @@ func (v View) carried() (previous string, grace Grace, ok bool) {
 // Retired reports whether the version before has lost AWSPREVIOUS for good, and
 // the value the previous values of its keys.
 func (v View) Retired() bool {
-	previous, _, ok := v.PreviousVersion()
+	previous, _, ok := v.previousVersion()
 	return ok && v.Previous() != previous && v.Record.Suffix == ""
 }
 
@@ -278,7 +278,7 @@ func PreviousToKeep(records map[string]Record, changed []string, now time.Time) 
 	}
 	var latest Record
 	for tag, r := range records {
-		running := r.GraceRunning(now) && !r.Grace.Never
+		running := r.graceRunning(now) && !r.Grace.Never
 		if running && !concerns(records, tag, changed) && (latest.Previous == "" || r.At.After(latest.At)) {
 			latest = r
 		}

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/roi-systems/terraform-provider-roi/internal/fsync"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
@@ -104,7 +105,7 @@ func makeFolder(path string) error {
 	if err := os.MkdirAll(path, folderMode); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
+	return fsync.Folder(filepath.Dir(path))
 }
 
 // makeFile makes a file that is complete from the moment it can be seen. A file
@@ -139,19 +140,7 @@ func makeFileWith(path string, fill func(temporary string) error) error {
 	if err := os.Link(temporary, path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(filepath.Dir(path))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // Folders cannot be synced there.
-	}
-	folder, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(folder.Sync(), folder.Close())
+	return fsync.Folder(filepath.Dir(path))
 }
 
 // checkFolder refuses a folder that others can look into.
