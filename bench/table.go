@@ -109,10 +109,10 @@ func renderStarts(b *strings.Builder, measured map[key][]sample) {
 }
 
 func renderCosts(b *strings.Builder, measured map[key][]sample, here []string, n int, latency time.Duration) {
-	b.WriteString("| | stack | runs | wall (s), min / median / max | to do-nothing | CPU core (s) | CPU providers (s) | to do-nothing | anonymous (MB) | state (kB) |\n" +
-		"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	b.WriteString("| | stack | runs | wall (s), min / median / max | to do-nothing | to the peers | CPU core (s) | CPU providers (s) | to do-nothing | anonymous (MB) | state (kB) |\n" +
+		"|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	for _, op := range []string{opApply, opPlan, opOverdue, opRotate, opDestroy} {
-		floor := measured[key{doNothingName, n, latency, op}]
+		floor, peer := measured[key{doNothingName, n, latency, op}], fastestPeer(measured, n, latency, op)
 		for i, name := range here {
 			s := measured[key{name, n, latency, op}]
 			if len(s) == 0 {
@@ -123,12 +123,33 @@ func renderCosts(b *strings.Builder, measured map[key][]sample, here []string, n
 				title = "**" + op + "**"
 			}
 			low, median, high := spread(column(s, wall))
-			fmt.Fprintf(b, "| %s | %s | %d | %.2f / **%.2f** / %.2f | %s | %.2f | %.2f | %s | %.0f | %.0f |\n",
-				title, name, len(s), low, median, high, ratio(s, floor, wall), middle(s, core), middle(s, providers), ratio(s, floor, providers),
+			fmt.Fprintf(b, "| %s | %s | %d | %.2f / **%.2f** / %.2f | %s | %s | %.2f | %.2f | %s | %.0f | %.0f |\n",
+				title, name, len(s), low, median, high, ratio(s, floor, wall), faster(s, peer), middle(s, core), middle(s, providers), ratio(s, floor, providers),
 				middle(s, func(s sample) float64 { return float64(s.Anonymous) / 1e6 }), middle(s, func(s sample) float64 { return float64(s.State) / 1e3 }))
 		}
 	}
 	b.WriteString("\n")
+}
+
+// fastestPeer returns the runs of the peers' stack that took less time.
+func fastestPeer(measured map[key][]sample, n int, latency time.Duration, op string) []sample {
+	var fastest []sample
+	for _, s := range stacks {
+		runs := measured[key{s.name, n, latency, op}]
+		if s.peers && len(runs) > 0 && (len(fastest) == 0 || middle(runs, wall) < middle(fastest, wall)) {
+			fastest = runs
+		}
+	}
+	return fastest
+}
+
+// faster says how many times as long the peers take, or nothing where they were
+// not measured.
+func faster(samples, peer []sample) string {
+	if len(peer) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("1/%.1f", middle(peer, wall)/middle(samples, wall))
 }
 
 // renderCalls lists the requests of the last run. They do not differ from run to run.
