@@ -5,11 +5,11 @@
 package main
 
 import (
-	"context"
 	"flag"
 	"log"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/process"
 	"github.com/roi-systems/terraform-provider-roi/internal/provider"
@@ -25,11 +25,12 @@ func main() {
 		log.Fatal(err)
 	}
 	process.LimitMemory()
-	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
-		Address: "registry.terraform.io/roi-systems/roi",
-		Debug:   *debug,
-	})
-	if err != nil {
+	var options []tf6server.ServeOpt
+	if *debug {
+		options = append(options, tf6server.WithManagedDebug())
+	}
+	serve := func() tfprotov6.ProviderServer { return provider.NewServer(provider.New(version)()) }
+	if err := tf6server.Serve("registry.terraform.io/roi-systems/roi", serve, options...); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 
@@ -158,8 +157,12 @@ func overBackends(t *testing.T, test func(t *testing.T, b backend)) {
 // factories serve the provider in this process.
 func factories(options ...Option) map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
-		"roi": providerserver.NewProtocol6WithError(NewForTest("test", clock.System{}, options...)),
+		"roi": factory(clock.System{}, options...),
 	}
+}
+
+func factory(now clock.Clock, options ...Option) func() (tfprotov6.ProviderServer, error) {
+	return func() (tfprotov6.ProviderServer, error) { return NewServer(NewForTest("test", now, options...)), nil }
 }
 
 // steps runs Terraform on configurations, one after the other.

@@ -5,7 +5,7 @@
 // calls of the packages that decide and do things. A file begins with what it
 // belongs to:
 //
-//	provider.go                 what the provider consists of
+//	provider.go, server.go      what the provider consists of, and what serves it
 //	provider_config_*           the provider block: schema and validation
 //	provider_data.go            what resources ask of the provider block: store,
 //	                            environment, policies, rotation settings

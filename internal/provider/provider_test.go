@@ -16,7 +16,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	ephemeralschema "github.com/hashicorp/terraform-plugin-framework/ephemeral/schema"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -104,11 +103,7 @@ type testServer struct {
 
 func newTestServer(t *testing.T, options ...Option) testServer {
 	t.Helper()
-	server, err := providerserver.NewProtocol6WithError(NewForTest("test", testTime, options...))()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return testServer{server}
+	return testServer{NewServer(NewForTest("test", testTime, options...))}
 }
 
 func providerConfig(t *testing.T, config map[string]any) *tfprotov6.DynamicValue {

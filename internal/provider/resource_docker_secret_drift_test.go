@@ -11,7 +11,6 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -252,13 +251,13 @@ func TestDockerSecretRefreshRequests(t *testing.T) {
 	s := newSwarmTest(t)
 	var counting *countingDocker
 	counted := map[string]func() (tfprotov6.ProviderServer, error){
-		"roi": providerserver.NewProtocol6WithError(NewForTest("test", clock.System{}, WithDocker(func(api swarm.API) swarm.API {
+		"roi": factory(clock.System{}, WithDocker(func(api swarm.API) swarm.API {
 			if counting == nil {
 				counting = &countingDocker{}
 			}
 			counting.API = api
 			return counting
-		}))),
+		})),
 	}
 	config := func(number int) string {
 		return s.providerBlock() + fmt.Sprintf(`

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -57,7 +56,7 @@ func (r *rotating) steps(steps ...resource.TestStep) {
 	r.t.Helper()
 	resource.UnitTest(r.t, resource.TestCase{
 		ProtoV6ProviderFactories: map[string]func() (tfprotov6.ProviderServer, error){
-			"roi": providerserver.NewProtocol6WithError(NewForTest("test", r.clock)),
+			"roi": factory(r.clock),
 		},
 		Steps: steps,
 	})

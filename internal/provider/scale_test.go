@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"sync"
@@ -170,11 +171,13 @@ func TestProviderThatIsKept(t *testing.T) {
 // read imports a resource, and reads it.
 func (s liveServer) read(t *testing.T, kind, id string) {
 	t.Helper()
-	imported, err := s.ImportResourceState(t.Context(), &tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id})
+	ctx, cancel := context.WithCancel(t.Context()) // a call's ends with it
+	defer cancel()
+	imported, err := s.ImportResourceState(ctx, &tfprotov6.ImportResourceStateRequest{TypeName: kind, ID: id})
 	if !succeeded(t, "import", err, imported.Diagnostics) {
 		return
 	}
-	read, err := s.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{
+	read, err := s.ReadResource(ctx, &tfprotov6.ReadResourceRequest{
 		TypeName: kind, CurrentState: imported.ImportedResources[0].State, Private: imported.ImportedResources[0].Private,
 	})
 	if succeeded(t, "read", err, read.Diagnostics) && read.NewState == nil {

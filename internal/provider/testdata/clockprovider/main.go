@@ -18,8 +18,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/provider"
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	roi "github.com/roi-systems/terraform-provider-roi/internal/provider"
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -37,13 +37,10 @@ func main() {
 		log.Fatal(err)
 	}
 	clock := shifted{time.Until(now)}
-	constructor := func() provider.Provider {
-		return roi.NewForTest("test", clock, roi.WithStore(newMortal), roi.WithDocker(newMortalDocker))
+	serve := func() tfprotov6.ProviderServer {
+		return roi.NewServer(roi.NewForTest("test", clock, roi.WithStore(newMortal), roi.WithDocker(newMortalDocker)))
 	}
-	if err := providerserver.Serve(context.Background(), constructor, providerserver.ServeOpts{
-		Address:         "registry.terraform.io/roi-systems/roi",
-		ProtocolVersion: 6,
-	}); err != nil {
+	if err := tf6server.Serve("registry.terraform.io/roi-systems/roi", serve); err != nil {
 		log.Fatal(err)
 	}
 }
