@@ -1,6 +1,6 @@
 # Two secrets on the embedded store: nothing but Terraform and this provider is
 # needed. Without `environment = "development"` the same resources are made in AWS
-# Secrets Manager.
+# Secrets Manager, where production asks for a kms_key_id in each roi_secret.
 
 terraform {
   required_version = ">= 1.11"

@@ -19,7 +19,7 @@
 //	secret_*       roi_secret: what is wanted (want), creating and taking over
 //	               (takeover), keys, replicas, what one run remembers (run)
 //	rotation_*     roi_secret_rotation: what is wanted (want), what Read keeps for
-//	               the plans that follow (facts), plan, apply, what one run
+//	               the plans that follow (facts), plan, read, apply, what one run
 //	               remembers (run)
 //	docker_*       roi_docker_secret: connection, value, diagnostics
 //	env_file_*     roi_env_file: values, plan

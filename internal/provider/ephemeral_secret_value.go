@@ -54,7 +54,7 @@ func (r *secretValue) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp 
 		Attributes: map[string]schema.Attribute{
 			"secret_id": schema.StringAttribute{
 				Required:            true,
-				MarkdownDescription: "Name or ARN of the secret.",
+				MarkdownDescription: "Name or ARN of the secret. Where the configuration rotates it: `roi_secret_rotation.NAME.secret_id`, so that an apply reads after the rotation.",
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"version_stage": schema.StringAttribute{

@@ -35,7 +35,7 @@ func (*composeSecretsFunction) Definition(_ context.Context, _ function.Definiti
 			"```shell\ndocker stack deploy -c compose.yaml -c compose.secrets.yaml shop\n```\n\n" +
 			"The name in the compose file and the file in the container stay the same from version to version; only `name` changes. A stack that is deployed from an older document would put the " +
 			"older version back, so write the document in the same apply that makes the version. For a part of it take `yamldecode`.\n\n" +
-			"It has no `version`. The Docker command 20.10 refuses a file without one, and files of one stack must not name different ones: there, put `version: \"3.9\"` before the document there.\n\n" +
+			"It has no `version`. The Docker command 20.10 refuses a file without one, and files of one stack must not name different ones: put `version: \"3.9\"` before the document for that version.\n\n" +
 			"The document holds names, never a value. It does not depend on a Docker daemon, and does not look whether the secrets exist.",
 		Parameters: []function.Parameter{
 			function.DynamicParameter{

@@ -151,8 +151,9 @@ func rotationAttribute() schema.Attribute {
 
 func kmsAttribute() schema.Attribute {
 	return schema.SingleNestedAttribute{
-		Optional:            true,
-		MarkdownDescription: "What is demanded of the KMS keys that encrypt secrets. A key that falls short is an error while planning.",
+		Optional: true,
+		MarkdownDescription: "What is demanded of the KMS keys that encrypt secrets. A key that falls short is an error of the plan for a new secret or a changed key, " +
+			"and a warning for a key that the secret has already.",
 		Attributes: map[string]schema.Attribute{
 			"require_customer_managed_key": schema.BoolAttribute{
 				Optional:            true,

@@ -205,7 +205,7 @@ func (r *dockerSecretResource) Schema(ctx context.Context, _ resource.SchemaRequ
 				Computed:            true,
 			},
 			"version": schema.Int64Attribute{
-				MarkdownDescription: "Number of the current version. It never goes back.",
+				MarkdownDescription: "Number of the current version. A new version has a higher number than all that are there. If someone removes the current one, a refresh shows the one before.",
 				Computed:            true,
 			},
 			"versioned_name": schema.StringAttribute{

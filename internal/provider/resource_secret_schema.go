@@ -121,7 +121,7 @@ func secretArguments() map[string]schema.Attribute {
 		},
 		"tags": schema.MapAttribute{
 			MarkdownDescription: "Tags of the secret, beside the provider's `tags`; the same key here wins. Keys that begin with `aws:` or `roi:` are refused: " +
-				"under `roi:` the provider keeps the policy. At most 50 tags in all, of which a rotation needs one and the policies one or more.",
+				"under `roi:` the provider keeps the policy. At most 50 tags in all, of which the policies need one or more, and one for each key (at most 15) is kept free for rotations.",
 			Optional:    true,
 			ElementType: types.StringType,
 			Validators:  tagValidators(),
@@ -146,7 +146,7 @@ func secretArguments() map[string]schema.Attribute {
 					Validators:          []validator.String{regionRule},
 				},
 				"kms_key_id": schema.StringAttribute{
-					MarkdownDescription: "KMS key in that region. Default: its `aws/secretsmanager` key. A change replaces the copy.",
+					MarkdownDescription: "KMS key in that region. Default: its `aws/secretsmanager` key, which production refuses. A change replaces the copy.",
 					Optional:            true,
 					Validators:          []validator.String{stringvalidator.LengthBetween(1, 2048)},
 				},

@@ -6,7 +6,7 @@ resource "roi_secret" "sessions" {
 
   replicas = [
     { region = "eu-west-1", kms_key_id = "alias/shop-secrets" },
-    { region = "us-east-1" },
+    { region = "us-east-1", kms_key_id = "alias/shop-secrets" },
   ]
 
   recovery_window_in_days = 7
