@@ -28,10 +28,10 @@ type work struct {
 	current Version   // that state knows; zero if it is not there
 	series  series
 
-	services []string        // ids, in order
-	version  Version         // to which they are moved
-	made     bool            // by this Apply or an unfinished one: it goes if a service fails
-	updated  map[string]bool // services, by id
+	services []string           // ids, in order
+	version  Version            // to which they are moved
+	made     bool               // by this Apply or an unfinished one: it goes if a service fails
+	moved    map[string]retreat // of services that are updated, by id: to what they were
 
 	out Outcome
 }
@@ -48,7 +48,7 @@ type work struct {
 // one. That a superseded version could not be removed is no error; see
 // Outcome.Left.
 func (s *Swarm) Apply(ctx context.Context, want Want) (Outcome, error) {
-	w := &work{Swarm: s, want: want, series: series{base: want.Name}, updated: map[string]bool{}}
+	w := &work{Swarm: s, want: want, series: series{base: want.Name}, moved: map[string]retreat{}}
 	w.want.Timeout = cmp.Or(want.Timeout, defaultTimeout)
 	if err := w.look(ctx); err != nil {
 		return Outcome{}, err

@@ -41,13 +41,16 @@ type verdict struct {
 }
 
 // converge waits until all tasks of a service run what its spec says, which refers
-// to a version. after is the index that the service had before it was updated.
-func (s *Swarm) converge(ctx context.Context, id string, after uint64, version Version, timeout time.Duration) error {
-	return s.watch(ctx, id, timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
+// to the version. after is the index that the service had before it was updated.
+func (w *work) converge(ctx context.Context, id string, after uint64) error {
+	return w.watch(ctx, id, w.want.Timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
 		if service.Version.Index <= after {
 			return verdict{still: "the update is not visible yet"}
 		}
-		return judge(service, tasks, version)
+		if back := w.moved[id]; back != nil && !back.concerns(&service.Spec) {
+			return undone(service, tasks, w.version)
+		}
+		return judge(service, tasks, w.version)
 	})
 }
 
@@ -116,11 +119,7 @@ func judge(service swarm.Service, tasks []swarm.Task, version Version) verdict {
 		status = *service.UpdateStatus
 	}
 	if !refersTo(&service.Spec, version.ID) {
-		if strings.HasPrefix(string(status.State), rollback) {
-			return verdict{failed: cause(service, tasks, version, status)}
-		}
-		return verdict{failed: &Error{Op: "update the service", Object: service.Spec.Name, Kind: ErrConflict,
-			Err: fmt.Errorf("it no longer refers to %s", version.Name)}}
+		return undone(service, tasks, version)
 	}
 	switch status.State {
 	case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
@@ -145,6 +144,16 @@ func judge(service swarm.Service, tasks []swarm.Task, version Version) verdict {
 		v.calm = max(v.calm, grace(service.Spec.TaskTemplate))
 	}
 	return v
+}
+
+// undone is the verdict on a service whose spec is not what it was made: Docker has
+// rolled it back, or someone has changed it.
+func undone(service swarm.Service, tasks []swarm.Task, version Version) verdict {
+	if status := service.UpdateStatus; status != nil && strings.HasPrefix(string(status.State), rollback) {
+		return verdict{failed: cause(service, tasks, version, *status)}
+	}
+	return verdict{failed: &Error{Op: "update the service", Object: service.Spec.Name, Kind: ErrConflict,
+		Err: fmt.Errorf("it no longer refers to %s as it was made to", version.Name)}}
 }
 
 // stopping reports whether a task runs that is to stop, and may still answer. It is

@@ -96,7 +96,7 @@ func TestPushingOutReplacesNoTask(t *testing.T) {
 	before := f.tasks(s)
 
 	w := work{Swarm: f.swarm}
-	if err := w.pushOut(t.Context(), s.ID, []Version{{ID: f.engine.Reference(t, f.want.Name+"-v1", "x").SecretID}}, false); err != nil {
+	if err := w.pushOut(t.Context(), s.ID, leave([]Version{{ID: f.engine.Reference(t, f.want.Name+"-v1", "x").SecretID}}, Version{}), false); err != nil {
 		t.Fatal(err)
 	}
 	if refersToName(s.Inspect(t).PreviousSpec, f.want.Name+"-v1") {

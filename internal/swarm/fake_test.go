@@ -114,7 +114,8 @@ func (f *fake) tick() {
 }
 
 // advance takes the tasks of a service one step on: one more is replaced, those that
-// start run, or fail if their secret begins with "bad". The service "first" takes any.
+// start run, or fail if their secret or its file begins with "bad". The service
+// "first" takes any.
 func (f *fake) advance(s *swarm.Service) {
 	set := func(state swarm.UpdateState, message string) {
 		if s.UpdateStatus == nil {
@@ -134,7 +135,9 @@ func (f *fake) advance(s *swarm.Service) {
 		if task.ServiceID != s.ID || !shouldRun(*task) {
 			continue
 		}
-		bad := s.Spec.Name != "first" && slices.ContainsFunc(secretsOf(task.Spec), func(r *swarm.SecretReference) bool { return strings.HasPrefix(f.values[r.SecretID], "bad") })
+		bad := s.Spec.Name != "first" && slices.ContainsFunc(secretsOf(task.Spec), func(r *swarm.SecretReference) bool {
+			return strings.HasPrefix(f.values[r.SecretID], "bad") || strings.HasPrefix(r.File.Name, "bad")
+		})
 		switch {
 		case task.Status.State == swarm.TaskStateStarting && bad:
 			task.Status = swarm.TaskStatus{Timestamp: f.now, State: swarm.TaskStateFailed, Err: "task: non-zero exit (3)", ContainerStatus: &swarm.ContainerStatus{ExitCode: 3}}

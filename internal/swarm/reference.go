@@ -92,20 +92,59 @@ func (s swap) apply(spec swarm.ServiceSpec) (_ swarm.ServiceSpec, changed bool, 
 	return withSecrets(spec, after), true, nil
 }
 
-// swapBack makes references to any of the versions ones to another, or removes them
-// if that is none.
-func swapBack(spec swarm.ServiceSpec, from []Version, to Version) swarm.ServiceSpec {
+// retreat says what a reference that is not to stay becomes instead: nil if it goes.
+// ok is false for one that stays.
+type retreat func(r *swarm.SecretReference) (instead *swarm.SecretReference, ok bool)
+
+// leave makes references to any of the versions ones to another, or removes them if
+// that is none.
+func leave(versions []Version, to Version) retreat {
+	return func(r *swarm.SecretReference) (*swarm.SecretReference, bool) {
+		switch {
+		case !slices.ContainsFunc(versions, func(v Version) bool { return v.ID == r.SecretID }):
+			return nil, false
+		case to.ID == "":
+			return nil, true
+		}
+		instead := *r
+		instead.SecretID, instead.SecretName = to.ID, to.Name
+		return &instead, true
+	}
+}
+
+// putBack makes references what they were before a swap: it has left each where it
+// was, and added one at the end if there was none.
+func putBack(before, after []*swarm.SecretReference) retreat {
+	return func(r *swarm.SecretReference) (*swarm.SecretReference, bool) {
+		i := slices.IndexFunc(after, func(a *swarm.SecretReference) bool { return sameReference(a, r) })
+		switch {
+		case i < 0:
+			return nil, false
+		case i >= len(before):
+			return nil, true
+		}
+		return before[i], !sameReference(before[i], r)
+	}
+}
+
+// concerns reports whether a spec has a reference that is not to stay.
+func (back retreat) concerns(spec *swarm.ServiceSpec) bool {
+	return spec != nil && slices.ContainsFunc(secretsOf(spec.TaskTemplate), func(r *swarm.SecretReference) bool {
+		_, ok := back(r)
+		return ok
+	})
+}
+
+// apply returns the spec without the references that are not to stay.
+func (back retreat) apply(spec swarm.ServiceSpec) swarm.ServiceSpec {
 	var after []*swarm.SecretReference
 	for _, reference := range secretsOf(spec.TaskTemplate) {
-		if slices.ContainsFunc(from, func(v Version) bool { return v.ID == reference.SecretID }) {
-			if to.ID == "" {
-				continue
-			}
-			moved := *reference
-			moved.SecretID, moved.SecretName = to.ID, to.Name
-			reference = &moved
+		if instead, ok := back(reference); ok {
+			reference = instead
 		}
-		after = append(after, reference)
+		if reference != nil {
+			after = append(after, reference)
+		}
 	}
 	return withSecrets(spec, after)
 }
@@ -150,8 +189,4 @@ func twice(references []*swarm.SecretReference) string {
 
 func refersTo(spec *swarm.ServiceSpec, id string) bool {
 	return spec != nil && slices.ContainsFunc(secretsOf(spec.TaskTemplate), func(r *swarm.SecretReference) bool { return r.SecretID == id })
-}
-
-func refersToAny(spec *swarm.ServiceSpec, versions []Version) bool {
-	return slices.ContainsFunc(versions, func(v Version) bool { return refersTo(spec, v.ID) })
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/moby/moby/api/types/swarm"
 	"pgregory.net/rapid"
 )
@@ -92,16 +93,20 @@ func TestSwap(t *testing.T) {
 		if again, changed, err := (swap{keySeries(), to, target}).apply(got); changed || err != nil || !cmp.Equal(got, again) {
 			t.Fatalf("a second time: changed %v, %v", changed, err)
 		}
-		back := swapBack(got, []Version{to}, Version{ID: "id1", Name: "key-v1"})
+		back := leave([]Version{to}, Version{ID: "id1", Name: "key-v1"}).apply(got)
 		for i, r := range back.TaskTemplate.ContainerSpec.Secrets {
 			if r.SecretID == to.ID || *r.File != *want.TaskTemplate.ContainerSpec.Secrets[i].File {
 				t.Fatalf("after swapping back: %+v", *r)
 			}
 		}
-		for _, r := range swapBack(got, []Version{to}, Version{}).TaskTemplate.ContainerSpec.Secrets {
+		for _, r := range leave([]Version{to}, Version{}).apply(got).TaskTemplate.ContainerSpec.Secrets {
 			if r.SecretID != "other" {
 				t.Fatalf("after removing: %+v", *r)
 			}
+		}
+		undone := putBack(secretsOf(spec.TaskTemplate), secretsOf(got.TaskTemplate)).apply(got)
+		if diff := cmp.Diff(spec, undone, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("after putting back (-before +after):\n%s", diff)
 		}
 	})
 }

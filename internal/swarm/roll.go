@@ -64,23 +64,23 @@ func (w *work) roll(ctx context.Context) error {
 	deadline, cancel := context.WithTimeout(ctx, w.want.Timeout)
 	defer cancel()
 	for _, id := range w.services {
-		err := w.move(deadline, id)
+		name, err := w.move(deadline, id)
 		if err == nil {
 			continue
 		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted while services are moved to %s: %w", w.version.Name, ctx.Err())
 		}
-		return w.undo(ctx, id, err)
+		return w.undo(ctx, name, err)
 	}
 	return nil
 }
 
 // move moves one service and waits for it. Where an interrupted Apply has done the
-// first, it waits all the same.
-func (w *work) move(ctx context.Context, id string) error {
+// first, it waits all the same. It returns the service's name.
+func (w *work) move(ctx context.Context, id string) (name string, err error) {
 	var stack *StackService
-	var name string
+	name = id
 	swap := swap{&w.series, w.version, w.want.Target}
 	index, err := w.updateService(ctx, id, "move the service to "+w.version.Name, func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
 		name = service.Spec.Name
@@ -91,19 +91,21 @@ func (w *work) move(ctx context.Context, id string) error {
 		if err != nil {
 			err = &Error{Op: "update the service", Object: name, Kind: ErrInvalid, Err: err}
 		}
+		if changed { // noted before it is done: the answer may be lost
+			w.moved[id] = putBack(secretsOf(service.Spec.TaskTemplate), secretsOf(spec.TaskTemplate))
+		}
 		return client.ServiceUpdateOptions{Spec: spec}, changed, err
 	})
 	if err != nil {
-		return err
+		return name, err
 	}
 	if index > 0 {
-		w.updated[id] = true
 		w.out.Rolled = append(w.out.Rolled, name)
 		if stack != nil {
 			w.out.Stacks = append(w.out.Stacks, *stack)
 		}
 	} else if !w.made {
-		return nil // nothing was to be done
+		return name, nil // nothing was to be done
 	}
-	return w.converge(ctx, id, index, w.version, w.want.Timeout)
+	return name, w.converge(ctx, id, index)
 }

@@ -23,14 +23,15 @@ func (w *work) undo(ctx context.Context, failed string, why error) error {
 	result := &RolledBackError{Service: failed, Version: w.version.Name, Cause: why}
 	var left []error
 	for _, id := range slices.Backward(w.services) {
-		// Those that an interrupted Apply has moved go back as well: the version goes.
-		if !w.made && !w.updated[id] && id != failed {
+		back := w.moved[id]
+		if w.made {
+			// Those that an interrupted Apply has moved go back as well: the version goes.
+			back = leave(w.unwanted(), w.current)
+		}
+		if back == nil {
 			continue
 		}
-		name, step, err := w.revert(ctx, id)
-		if id == failed {
-			result.Service = name
-		}
+		step, err := w.revert(ctx, id, back)
 		if step != "" {
 			result.Steps = append(result.Steps, step)
 		}
@@ -85,46 +86,44 @@ func (w *work) discard(ctx context.Context, unused bool) (steps []string, err er
 }
 
 // revert puts a service back on what it had before it was moved to the version, and
-// waits for that. It returns its name, too.
-func (w *work) revert(ctx context.Context, id string) (name, step string, err error) {
-	name = id
-	unwanted := w.unwanted()
-	var to string
+// waits for that.
+func (w *work) revert(ctx context.Context, id string, back retreat) (step string, err error) {
+	var name, to string
 	index, err := w.updateService(ctx, id, "roll the service back from "+w.version.Name, func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
 		name = service.Spec.Name
 		switch {
-		case !refersToAny(&service.Spec, unwanted):
+		case !back.concerns(&service.Spec):
 			if status := service.UpdateStatus; status != nil && strings.HasPrefix(string(status.State), rollback) {
 				to = w.held(service.Spec) // Docker's own doing
 			}
 			return client.ServiceUpdateOptions{}, false, nil
-		case service.PreviousSpec != nil && !refersToAny(service.PreviousSpec, unwanted):
+		case service.PreviousSpec != nil && !back.concerns(service.PreviousSpec):
 			to = w.held(*service.PreviousSpec)
 			return client.ServiceUpdateOptions{Spec: service.Spec, Rollback: "previous"}, true, nil
 		}
 		// Someone has changed it since. Their change stays.
-		spec := swapBack(service.Spec, unwanted, w.current)
+		spec := back.apply(service.Spec)
 		to = w.held(spec)
 		return client.ServiceUpdateOptions{Spec: spec}, true, nil
 	})
 	if err != nil {
-		return name, "", err
+		return "", err
 	}
 	tidy := false
 	if to != "" {
-		if err := w.awaitRevert(ctx, id, index, unwanted); err != nil {
-			return name, "", err
+		if err := w.awaitRevert(ctx, id, index, back); err != nil {
+			return "", err
 		}
 		_, tasks, err := w.observe(ctx, id)
 		if err != nil {
-			return name, "", err
+			return "", err
 		}
 		tidy = crowded(tasks)
 	}
-	if err := w.pushOut(ctx, id, unwanted, tidy); err != nil || to == "" {
-		return name, "", err
+	if err := w.pushOut(ctx, id, back, tidy); err != nil || to == "" {
+		return "", err
 	}
-	return name, fmt.Sprintf("service %s is back on %s", name, to), nil
+	return fmt.Sprintf("service %s is back on %s", name, to), nil
 }
 
 // held is what a spec refers to of the secret.
@@ -141,14 +140,14 @@ func (w *work) held(spec swarm.ServiceSpec) string {
 	return strings.Join(names, ", ")
 }
 
-// awaitRevert waits until no task of a service is to run with what is unwanted.
+// awaitRevert waits until no task of a service is to run with what is not to stay.
 // Whether all tasks run is not asked: they may not have run before.
-func (w *work) awaitRevert(ctx context.Context, id string, after uint64, unwanted []Version) error {
+func (w *work) awaitRevert(ctx context.Context, id string, after uint64, back retreat) error {
 	return w.watch(ctx, id, w.want.Timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
 		switch {
 		case service.Version.Index <= after:
 			return verdict{still: "the rollback is not visible yet"}
-		case refersToAny(&service.Spec, unwanted):
+		case back.concerns(&service.Spec):
 			return verdict{failed: &Error{Op: "roll back the service", Object: service.Spec.Name, Kind: ErrConflict,
 				Err: fmt.Errorf("it refers to %s again", w.version.Name)}}
 		}
@@ -161,7 +160,7 @@ func (w *work) awaitRevert(ctx context.Context, id string, after uint64, unwante
 			}
 		}
 		for _, t := range tasks {
-			if shouldRun(t) && refersToAny(&swarm.ServiceSpec{TaskTemplate: t.Spec}, unwanted) {
+			if shouldRun(t) && back.concerns(&swarm.ServiceSpec{TaskTemplate: t.Spec}) {
 				return verdict{still: "task " + t.ID + " still has " + w.version.Name}
 			}
 		}
@@ -169,13 +168,13 @@ func (w *work) awaitRevert(ctx context.Context, id string, after uint64, unwante
 	})
 }
 
-// pushOut updates a service with the spec that it has if the one before it refers to
-// any of the versions, which are then in neither; tidy does in any case. No task is
-// replaced for that, but those are stopped that are too many.
-func (w *work) pushOut(ctx context.Context, id string, versions []Version, tidy bool) error {
+// pushOut updates a service with the spec that it has if the one before it has
+// references that are not to stay, which are then in neither; tidy does in any case.
+// No task is replaced for that, but those are stopped that are too many.
+func (w *work) pushOut(ctx context.Context, id string, back retreat, tidy bool) error {
 	_, err := w.updateService(ctx, id, "update the service without a change, for its previous spec to be this one",
 		func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
-			stale := (tidy || refersToAny(service.PreviousSpec, versions)) && !refersToAny(&service.Spec, versions)
+			stale := (tidy || back.concerns(service.PreviousSpec)) && !back.concerns(&service.Spec)
 			return client.ServiceUpdateOptions{Spec: service.Spec}, stale, nil
 		})
 	return err
@@ -185,7 +184,7 @@ func (w *work) pushOut(ctx context.Context, id string, versions []Version, tidy 
 // of. One that cannot be is left for the next Apply.
 func (w *work) release(ctx context.Context, versions []Version) {
 	for _, id := range w.services {
-		if err := w.pushOut(ctx, id, versions, false); err != nil {
+		if err := w.pushOut(ctx, id, leave(versions, Version{}), false); err != nil {
 			return
 		}
 	}

@@ -78,8 +78,8 @@ func TestRollbackIsWaitedFor(t *testing.T) {
 				}
 				return err
 			}}
-			w := work{Swarm: &Swarm{API: api, Sleep: noSleep}, current: first.Version, version: second.Version, series: series{base: "key"}}
-			_, step, err := w.revert(t.Context(), service.ID)
+			w := work{Swarm: &Swarm{API: api, Sleep: noSleep}, version: second.Version, series: series{base: "key"}}
+			step, err := w.revert(t.Context(), service.ID, leave([]Version{second.Version}, first.Version))
 			if tc.want != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.want) {
 					t.Errorf("got error %v, want %q", err, tc.want)
@@ -113,8 +113,9 @@ func TestTasksThatAreTooManyAreStopped(t *testing.T) {
 		}
 		before := clone(service.Spec)
 		var made calls
-		w := work{Swarm: &Swarm{API: made.on(f), Sleep: noSleep}, version: Version{ID: "failed", Name: "key-v2"}, series: series{base: "key"}}
-		_, step, err := w.revert(t.Context(), service.ID)
+		failed := Version{ID: "failed", Name: "key-v2"}
+		w := work{Swarm: &Swarm{API: made.on(f), Sleep: noSleep}, version: failed, series: series{base: "key"}}
+		step, err := w.revert(t.Context(), service.ID, leave([]Version{failed}, first.Version))
 		if err != nil || !strings.HasSuffix(step, "is back on key-v1") {
 			t.Fatalf("step %q, error %v", step, err)
 		}
