@@ -54,6 +54,34 @@ func (w *work) converge(ctx context.Context, id string, after uint64) error {
 	})
 }
 
+// stand waits until all tasks of a service run what its spec says, which this Apply
+// found as it is to be: one that was interrupted may have made it so. As it may be
+// long ago, only what fails now counts.
+func (w *work) stand(ctx context.Context, id string) error {
+	err := w.watch(ctx, id, w.want.Timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
+		if _, missing := count(service, tasks); missing == "" {
+			service, tasks = recovered(service, tasks)
+		}
+		return judge(service, tasks, w.version)
+	})
+	if err != nil {
+		return fmt.Errorf("it was found so and is left so: %w", err)
+	}
+	return nil
+}
+
+// recovered leaves out of what is known of a service, all of whose tasks run, that
+// some have failed before.
+func recovered(service swarm.Service, tasks []swarm.Task) (swarm.Service, []swarm.Task) {
+	if status := service.UpdateStatus; status != nil {
+		switch status.State {
+		case swarm.UpdateStatePaused, swarm.UpdateStateRollbackPaused:
+			service.UpdateStatus = nil
+		}
+	}
+	return service, slices.DeleteFunc(slices.Clone(tasks), func(t swarm.Task) bool { return !shouldRun(t) && !stopping(t) })
+}
+
 // watch looks at a service until the verdict is final.
 func (s *Swarm) watch(ctx context.Context, id string, timeout time.Duration, judge func(swarm.Service, []swarm.Task) verdict) error {
 	var calm time.Duration

@@ -27,19 +27,16 @@ func (w *work) check(ctx context.Context, service swarm.Service) error {
 	if w.want.Value != nil {
 		to = Version{} // not known yet
 	}
-	_, changed, err := swap{&w.series, to, w.want.Target}.apply(service.Spec)
-	switch {
-	case err != nil:
+	if _, _, err := (swap{&w.series, to, w.want.Target}).apply(service.Spec); err != nil {
 		return refuse(ErrInvalid, err)
-	case !changed:
-		return nil
 	}
 	return w.checkPaused(ctx, service, refuse)
 }
 
 // checkPaused refuses a service whose last update is paused with tasks left behind:
-// one more update would bring what Docker has stopped to all of them. An update of
-// ours that was interrupted is no reason: this one takes its place.
+// one more update would bring what Docker has stopped to all of them; and if there is
+// nothing to update, it is no success. An update of ours to a version that state does
+// not know is no reason: this one takes its place.
 func (w *work) checkPaused(ctx context.Context, service swarm.Service, refuse func(kind, err error) error) error {
 	if service.UpdateStatus == nil || service.UpdateStatus.State != swarm.UpdateStatePaused {
 		return nil
@@ -105,7 +102,7 @@ func (w *work) move(ctx context.Context, id string) (name string, err error) {
 			w.out.Stacks = append(w.out.Stacks, *stack)
 		}
 	} else if !w.made {
-		return name, nil // nothing was to be done
+		return name, w.stand(ctx, id)
 	}
 	return name, w.converge(ctx, id, index)
 }
