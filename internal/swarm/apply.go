@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/moby/moby/api/types/swarm"
 )
 
 const defaultTimeout = 10 * time.Minute
@@ -242,6 +240,7 @@ func (w *work) findServices(ctx context.Context) error {
 		if len(w.want.Services) > 1 {
 			return &Error{Op: "apply", Object: w.want.Name, Kind: ErrInvalid, Err: fmt.Errorf("services is either %q or a list of names", AllServices)}
 		}
+		w.series.known = true
 		return w.findAllServices(ctx)
 	}
 	var missing []string
@@ -288,18 +287,18 @@ func (s *Swarm) namedServices(ctx context.Context) error {
 	return fmt.Errorf("the services are %s%s", strings.Join(names, ", "), more)
 }
 
-// findAllServices finds every service that refers to a version other than the one it
-// is to have, if that is known.
+// findAllServices finds every service that refers to a version, but no job that has
+// what it is to have.
 func (w *work) findAllServices(ctx context.Context) error {
 	services, err := w.listServices(ctx, true)
 	if err != nil {
 		return err
 	}
 	for _, service := range services {
-		concerned := slices.ContainsFunc(secretsOf(service.Spec.TaskTemplate), func(r *swarm.SecretReference) bool {
-			return w.series.has(r) && (w.want.Value != nil || r.SecretID != w.current.ID)
-		})
-		if !concerned {
+		if !slices.ContainsFunc(secretsOf(service.Spec.TaskTemplate), w.series.has) {
+			continue
+		}
+		if _, changed, err := w.swap().apply(service.Spec); isJob(service) && !changed && err == nil {
 			continue
 		}
 		if err := w.check(ctx, service); err != nil {

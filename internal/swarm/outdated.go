@@ -22,25 +22,21 @@ func (s *Swarm) Outdated(ctx context.Context, current Version, want Want) ([]str
 	if err != nil {
 		return nil, err
 	}
-	known := series{base: want.Name}
+	all := slices.Contains(want.Services, AllServices)
+	known := series{base: want.Name, known: all}
 	known.add(current)
 	for _, name := range want.Superseded {
 		known.add(Version{Name: name})
 	}
-	all := slices.Contains(want.Services, AllServices)
 	var outdated []string
 	for _, service := range services {
+		concerned := slices.Contains(want.Services, service.Spec.Name) || slices.Contains(want.Services, service.ID)
 		if all {
-			uses, err := s.usesOther(ctx, service, &known, current)
-			if err != nil {
+			if concerned, err = s.usesAny(ctx, service, &known); err != nil {
 				return nil, err
 			}
-			if uses {
-				outdated = append(outdated, service.Spec.Name)
-			}
-			continue
 		}
-		if !slices.Contains(want.Services, service.Spec.Name) && !slices.Contains(want.Services, service.ID) || service.Spec.TaskTemplate.ContainerSpec == nil {
+		if !concerned || service.Spec.TaskTemplate.ContainerSpec == nil {
 			continue
 		}
 		if _, changed, err := (swap{&known, current, want.Target}).apply(service.Spec); err == nil && changed {
@@ -51,24 +47,21 @@ func (s *Swarm) Outdated(ctx context.Context, current Version, want Want) ([]str
 	return outdated, nil
 }
 
-// usesOther reports whether a service refers to a version of the secret that is ours
-// or in state, and not the current one. Only of those that state does not know, and
-// which hardly ever occur, Docker is asked.
-func (s *Swarm) usesOther(ctx context.Context, service swarm.Service, known *series, current Version) (bool, error) {
+// usesAny reports whether a service refers to a version of the secret that is ours or
+// in state. Only of those that state does not know, and which hardly ever occur,
+// Docker is asked; they are known then.
+func (s *Swarm) usesAny(ctx context.Context, service swarm.Service, known *series) (uses bool, err error) {
 	for _, r := range secretsOf(service.Spec.TaskTemplate) {
-		switch {
-		case r.SecretID == current.ID || !known.named(r):
-			continue
-		case known.has(r):
-			return true, nil
+		if !known.has(r) && known.calls(r) {
+			version, err := s.Read(ctx, r.SecretID)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return false, err
+			}
+			if version.Ours {
+				known.add(version)
+			}
 		}
-		version, err := s.Read(ctx, r.SecretID)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return false, err
-		}
-		if version.Ours {
-			return true, nil
-		}
+		uses = uses || known.has(r)
 	}
-	return false, nil
+	return uses, nil
 }

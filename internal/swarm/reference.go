@@ -17,6 +17,7 @@ type series struct {
 	base string
 	// Objects that belong to the secret, by their labels or by state.
 	ids, names map[string]bool
+	known      bool // nothing else does, whatever it is called
 }
 
 func (s *series) add(v Version) {
@@ -36,11 +37,16 @@ func (s *series) has(r *swarm.SecretReference) bool {
 }
 
 // named reports whether a reference is to a version of the secret, or to an object
-// that is only called like one. In a service that is listed it is one: before this
-// package took over, people made versions by hand.
+// that is only called like one. In a service that is listed by its name it is one:
+// before this package took over, people made versions by hand.
 func (s *series) named(r *swarm.SecretReference) bool {
+	return s.has(r) || !s.known && s.calls(r)
+}
+
+// calls reports whether a reference is to an object that is called like a version.
+func (s *series) calls(r *swarm.SecretReference) bool {
 	base, _, ok := ParseName(r.SecretName)
-	return s.has(r) || ok && base == s.base
+	return ok && base == s.base
 }
 
 // swap makes every reference to a version of a secret one to a certain version.

@@ -18,19 +18,28 @@ func (w *work) check(ctx context.Context, service swarm.Service) error {
 		return &Error{Op: "update the service", Object: service.Spec.Name, Kind: kind, Err: err}
 	}
 	switch {
-	case service.Spec.Mode.ReplicatedJob != nil, service.Spec.Mode.GlobalJob != nil:
+	case isJob(service):
 		return refuse(ErrJob, nil)
 	case service.Spec.TaskTemplate.ContainerSpec == nil:
 		return refuse(ErrInvalid, errors.New("its tasks are no containers, and can have no secrets"))
 	}
-	to := w.current
-	if w.want.Value != nil {
-		to = Version{} // not known yet
-	}
-	if _, _, err := (swap{&w.series, to, w.want.Target}).apply(service.Spec); err != nil {
+	if _, _, err := w.swap().apply(service.Spec); err != nil {
 		return refuse(ErrInvalid, err)
 	}
 	return w.checkPaused(ctx, service, refuse)
+}
+
+func isJob(service swarm.Service) bool {
+	return service.Spec.Mode.ReplicatedJob != nil || service.Spec.Mode.GlobalJob != nil
+}
+
+// swap is what services get, as far as it is known before the version is made.
+func (w *work) swap() swap {
+	to := w.current
+	if w.want.Value != nil {
+		to = w.version
+	}
+	return swap{&w.series, to, w.want.Target}
 }
 
 // checkPaused refuses a service whose last update is paused with tasks left behind:
@@ -78,7 +87,7 @@ func (w *work) roll(ctx context.Context) error {
 func (w *work) move(ctx context.Context, id string) (name string, err error) {
 	var stack *StackService
 	name = id
-	swap := swap{&w.series, w.version, w.want.Target}
+	swap := w.swap()
 	index, err := w.updateService(ctx, id, "move the service to "+w.version.Name, func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
 		name = service.Spec.Name
 		if namespace := service.Spec.Labels[stackLabel]; namespace != "" {

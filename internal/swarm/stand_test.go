@@ -87,3 +87,16 @@ func TestOldFailuresOfAServiceThatRuns(t *testing.T) {
 		t.Errorf("labels %v, rolled %v", out.Version.Labels, out.Rolled)
 	}
 }
+
+// An interrupted update is waited for as well where all services are meant.
+func TestApplyToAllServicesWaitsForWhatWasBegun(t *testing.T) {
+	f, want := withTarget(t, swarm.UpdateFailureActionPause, "bad")
+	want.Services = []string{AllServices}
+	f.killedAfterUpdate("second", want)
+	for range 10 {
+		f.tick()
+	}
+	if _, err := f.swarm().Apply(t.Context(), want); !errors.Is(err, ErrPaused) {
+		t.Errorf("got error %v, want %v", err, ErrPaused)
+	}
+}

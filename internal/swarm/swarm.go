@@ -48,8 +48,8 @@ type Swarm struct {
 	busy     busyServices
 }
 
-// AllServices, as the only one of Want.Services, is every service that refers to
-// another version of the secret that is ours or in state.
+// AllServices, as the only one of Want.Services, is every service that refers to a
+// version of the secret that is ours or in state.
 const AllServices = "*"
 
 // Limits of Docker.

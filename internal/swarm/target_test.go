@@ -146,3 +146,44 @@ func TestFailedFirstReferenceIsRemoved(t *testing.T) {
 		t.Errorf("the service has files: %v", services)
 	}
 }
+
+// Every service that uses the secret is a list of services like any other: another
+// target reaches them, also those that have the version already. What is only called
+// like a version is left alone.
+func TestTargetOfAllServices(t *testing.T) {
+	f, want := withTarget(t, swarm.UpdateFailureActionPause, "other")
+	current := versionOf(*f.secret("key-v1"))
+	foreign := f.addService("foreign", 1, swarm.UpdateFailureActionPause, Version{ID: "byhand", Name: "key-v9"})
+	f.secrets["byhand"] = &swarm.Secret{ID: "byhand", Spec: swarm.SecretSpec{Annotations: swarm.Annotations{Name: "key-v9"}}}
+	both := f.addService("both", 1, swarm.UpdateFailureActionPause, current)
+	both.Spec.TaskTemplate.ContainerSpec.Secrets = append(both.Spec.TaskTemplate.ContainerSpec.Secrets, &swarm.SecretReference{
+		SecretID: "byhand", SecretName: "key-v9", File: &swarm.SecretReferenceFileTarget{Name: "+foreign"},
+	})
+	want.Services = []string{AllServices}
+	outdated := func(names ...string) {
+		t.Helper()
+		got, err := f.swarm().Outdated(t.Context(), current, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(names, got); diff != "" {
+			t.Errorf("outdated (-want +got):\n%s", diff)
+		}
+	}
+	outdated("both", "first", "second")
+	out := f.apply(want)
+	if diff := cmp.Diff([]string{"both", "first", "second"}, out.Rolled); diff != "" {
+		t.Errorf("rolled (-want +got):\n%s", diff)
+	}
+	services, _ := f.files()
+	if diff := cmp.Diff(map[string]string{"first": "other", "second": "other", "both": "other+foreign", "foreign": "key"}, services); diff != "" {
+		t.Errorf("files of the services (-want +got):\n%s", diff)
+	}
+	if secretsOf(foreign.Spec.TaskTemplate)[0].SecretID != "byhand" || secretsOf(both.Spec.TaskTemplate)[1].SecretID != "byhand" {
+		t.Error("a reference to what is only called like a version is moved")
+	}
+	outdated()
+	if out := f.apply(want); len(out.Rolled) > 0 {
+		t.Errorf("rolled again: %v", out.Rolled)
+	}
+}
