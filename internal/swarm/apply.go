@@ -134,8 +134,8 @@ func (w *work) decide(ctx context.Context) (err error) {
 // report, if there is one.
 func (w *work) unfinished() Version {
 	for _, v := range w.present {
-		same := v.Source == w.want.Source && v.Source != Source{} && v.Base() == w.want.Name
-		if same && v.Number > w.want.Last && !(v.pending && v.Source.ValueVersion != "") {
+		same := v.Source == w.want.Source && v.Base() == w.want.Name
+		if same && v.Number > w.want.Last && (v.Source.VersionID != "" || v.Source.ValueVersion != "" && !v.pending) {
 			return v
 		}
 	}

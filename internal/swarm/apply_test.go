@@ -233,6 +233,8 @@ func TestOnlyTheSameValueIsTakenUp(t *testing.T) {
 		"another version":                  {[3]Source{stored("1"), stored("2"), stored("3")}, "ServiceUpdate", "third"},
 		"another key":                      {[3]Source{stored("1"), {SecretID: "arn", Key: "OTHER", VersionID: "2"}, stored("2")}, "ServiceUpdate", "third"},
 		"the one before":                   {[3]Source{stored("1"), stored("2"), stored("1")}, "ServiceUpdate", "third"},
+		"of no version":                    {[3]Source{stored("1"), stored(""), stored("")}, "ServiceUpdate", "third"},
+		"of no version, and finished":      {[3]Source{stored("1"), stored(""), stored("")}, "SecretUpdate", "third"},
 		"of no source":                     {[3]Source{}, "ServiceUpdate", "third"},
 		"of no source, and finished":       {[3]Source{}, "SecretUpdate", "third"},
 		"supplied, corrected meanwhile":    {[3]Source{{ValueVersion: "1"}, {ValueVersion: "2"}, {ValueVersion: "2"}}, "ServiceUpdate", "third"},

@@ -84,9 +84,10 @@ func (v Version) Base() string {
 }
 
 // Source says where the value of a version is from. Two versions of a name with the
-// same Source hold the same value.
+// same Source hold the same value if it has a VersionID, or a ValueVersion with which
+// an Apply has finished.
 type Source struct {
-	SecretID, Key, VersionID string // in a store
+	SecretID, Key, VersionID string // in a store; its value changes under the same key
 	// ValueVersion is what the configuration calls a value that it holds itself.
 	// Such a value may be corrected under the same name as long as no Apply has
 	// finished with it.
