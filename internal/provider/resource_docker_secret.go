@@ -416,7 +416,7 @@ func (r *dockerSecretResource) Delete(ctx context.Context, req resource.DeleteRe
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := docker.Delete(ctx, state.ID.ValueString(), stringElements(state.Superseded.Elements())); err != nil {
+	if err := docker.Delete(ctx, state.Name.ValueString(), state.ID.ValueString(), stringElements(state.Superseded.Elements())); err != nil {
 		resp.Diagnostics.Append(explainDocker(what, err))
 	}
 }

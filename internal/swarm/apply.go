@@ -117,6 +117,7 @@ func (w *work) decide(ctx context.Context) (err error) {
 	case w.want.Value != nil:
 		if w.version = w.unfinished(); w.version.ID != "" {
 			w.out.Reused = true
+			w.mine.Store(w.version.Name, true)
 		} else if w.version, err = w.next(ctx); err != nil {
 			return err
 		}

@@ -237,7 +237,7 @@ func TestDelete(t *testing.T) {
 	v1, v2 := f.want.Name+"-v1", f.want.Name+"-v2"
 	refused := func(want ...Leftover) {
 		t.Helper()
-		err := f.swarm.Delete(t.Context(), f.want.Current, f.want.Superseded)
+		err := f.swarm.Delete(t.Context(), f.want.Name, f.want.Current, f.want.Superseded)
 		var inUse *InUseError
 		if !errors.As(err, &inUse) || !errors.Is(err, ErrInUse) {
 			t.Fatalf("got error %v, want an *InUseError", err)
@@ -253,7 +253,7 @@ func TestDelete(t *testing.T) {
 	f.somebodyUpdates(s, func(*swarm.ServiceSpec) {})
 	foreign := f.other("key-v9", "x")
 	for range 2 { // the second time they are gone
-		if err := f.swarm.Delete(t.Context(), f.want.Current, append(f.want.Superseded, foreign)); err != nil {
+		if err := f.swarm.Delete(t.Context(), f.want.Name, f.want.Current, append(f.want.Superseded, foreign)); err != nil {
 			t.Fatal(err)
 		}
 		f.versions("v9")

@@ -99,6 +99,7 @@ func namesOf(versions []Version) []string {
 // of this name.
 func (s *Swarm) create(ctx context.Context, v Version, value secretstore.Plaintext) (Version, error) {
 	s.step(ctx, "create the secret", v.Name)
+	s.mine.Store(v.Name, true) // before it is seen
 	defer s.secrets.forget()
 	result, err := s.API.SecretCreate(ctx, client.SecretCreateOptions{Spec: swarm.SecretSpec{
 		Annotations: swarm.Annotations{Name: v.Name, Labels: labelsFor(v, nil)},
@@ -193,11 +194,12 @@ func (s *Swarm) removeUnused(ctx context.Context, versions []Version) []Leftover
 	return left
 }
 
-// Delete removes versions, given by id or name: the current one, and then the
-// superseded ones, which are passed over if they are not ours. Those that are gone
-// are none to it. If a service refers to any of them, in its spec or in the one
-// before it, nothing changes, and the error is an *InUseError.
-func (s *Swarm) Delete(ctx context.Context, current string, superseded []string) error {
+// Delete removes versions, given by id or name: the current one, and the superseded
+// ones, which are passed over if they are not ours. Those that are gone are none to
+// it. What Applies of other processes have begun under the name and not finished goes
+// as well. If a service refers to any of them, in its spec or in the one before it,
+// nothing changes, and the error is an *InUseError.
+func (s *Swarm) Delete(ctx context.Context, name, current string, superseded []string) error {
 	var versions []Version
 	for i, id := range append([]string{current}, superseded...) {
 		version, err := s.Read(ctx, id)
@@ -207,6 +209,17 @@ func (s *Swarm) Delete(ctx context.Context, current string, superseded []string)
 			return err
 		case version.Ours || i == 0:
 			versions = append(versions, version)
+		}
+	}
+	found, err := s.listVersions(ctx, name)
+	if err != nil {
+		return err
+	}
+	for _, v := range found {
+		known := slices.ContainsFunc(versions, func(k Version) bool { return k.ID == v.ID })
+		// An Apply of this process may just be at work on what is its own.
+		if _, mine := s.mine.Load(v.Name); v.pending && v.Base() == name && !known && !mine {
+			versions = append(versions, v)
 		}
 	}
 	if len(versions) == 0 {

@@ -10,6 +10,7 @@ package swarm
 import (
 	"context"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/moby/moby/api/types/swarm"
@@ -46,6 +47,7 @@ type Swarm struct {
 	services cache[swarm.Service]
 	secrets  cache[swarm.Secret]
 	busy     busyServices
+	mine     sync.Map // names of the versions that this process has made or taken up
 }
 
 // AllServices, as the only one of Want.Services, is every service that refers to a
