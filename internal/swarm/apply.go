@@ -59,6 +59,9 @@ func (s *Swarm) Apply(ctx context.Context, want Want) (Outcome, error) {
 		return Outcome{}, err
 	}
 	defer release()
+	if err := w.checkServices(ctx); err != nil {
+		return Outcome{}, err
+	}
 	if err := w.decide(ctx); err != nil {
 		return Outcome{}, err
 	}
@@ -235,7 +238,7 @@ func (w *work) prune(ctx context.Context) {
 	}
 }
 
-// findServices finds the services to be moved and checks each.
+// findServices finds the services to be moved.
 func (w *work) findServices(ctx context.Context) error {
 	if slices.Contains(w.want.Services, AllServices) {
 		if len(w.want.Services) > 1 {
@@ -255,9 +258,6 @@ func (w *work) findServices(ctx context.Context) error {
 			return err
 		}
 		w.services = append(w.services, service.ID)
-		if err := w.check(ctx, service); err != nil {
-			return err
-		}
 	}
 	if len(missing) > 0 {
 		return &Error{Op: "update the services of the secret", Object: strings.Join(missing, ", "), Kind: ErrNotFound, Err: w.namedServices(ctx)}
@@ -301,9 +301,6 @@ func (w *work) findAllServices(ctx context.Context) error {
 		}
 		if _, changed, err := w.swap().apply(service.Spec); isJob(service) && !changed && err == nil {
 			continue
-		}
-		if err := w.check(ctx, service); err != nil {
-			return err
 		}
 		w.services = append(w.services, service.ID)
 	}

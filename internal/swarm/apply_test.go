@@ -305,6 +305,39 @@ func TestPausedServices(t *testing.T) {
 	}
 }
 
+// What another Apply of this process leaves of a service counts, not what the service
+// was before.
+func TestServicesAreCheckedWhenNobodyElseChangesThem(t *testing.T) {
+	f := newFake(t)
+	out := f.apply(Want{Name: "key", Value: wantFor("old", scenario{}).Value})
+	service := f.addService("api", 2, swarm.UpdateFailureActionPause, out.Version)
+	looked := make(chan struct{})
+	var once sync.Once
+	s := &Swarm{Sleep: noSleep, API: wrapped{f, func(name, _ string, call func() error) error {
+		err := call()
+		if name == "ServiceInspect" {
+			once.Do(func() { close(looked) })
+		}
+		return err
+	}}}
+	release, err := s.busy.lock(t.Context(), []string{service.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		<-looked
+		time.Sleep(20 * time.Millisecond) // Apply waits by now
+		service.UpdateStatus = &swarm.UpdateStatus{State: swarm.UpdateStatePaused, Message: "failure of a task"}
+		f.tasks[0].Status.State = swarm.TaskStateFailed
+		release()
+	}()
+	want := wantFor("good", scenario{})
+	want.Current, want.Last, want.Services = out.Version.ID, 1, []string{"api"}
+	if _, err := s.Apply(t.Context(), want); !errors.Is(err, ErrPaused) || len(f.secrets) != 1 {
+		t.Errorf("got error %v and %d objects, want %v and one", err, len(f.secrets), ErrPaused)
+	}
+}
+
 func TestLocksAreTakenInOneOrder(t *testing.T) {
 	var b busyServices
 	var running sync.WaitGroup

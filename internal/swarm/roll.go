@@ -12,6 +12,21 @@ import (
 	"github.com/moby/moby/client"
 )
 
+// checkServices checks the services once no other Apply of this process is at work on
+// them: it may have left one paused.
+func (w *work) checkServices(ctx context.Context) error {
+	for _, id := range w.services {
+		service, err := w.inspectService(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := w.check(ctx, service); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // check refuses a service that cannot be updated, before anything changes.
 func (w *work) check(ctx context.Context, service swarm.Service) error {
 	refuse := func(kind, err error) error {
