@@ -11,12 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/docker/cli/cli/connhelper"
 	"github.com/moby/moby/client"
@@ -74,9 +72,7 @@ func (c Connection) Client() (*client.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("docker host %q: %w", target.host, err)
 		}
-		options = append(options,
-			client.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: helper.Dialer}}),
-			client.WithHost(helper.Host), client.WithDialContext(helper.Dialer))
+		options = append(options, client.WithHost(helper.Host), client.WithDialContext(helper.Dialer))
 	case "tcp", "http", "https":
 		config, err := target.files.config()
 		if err != nil {
@@ -86,7 +82,7 @@ func (c Connection) Client() (*client.Client, error) {
 			config = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		if config != nil {
-			transport := &http.Transport{TLSClientConfig: config, DialContext: (&net.Dialer{Timeout: 30 * time.Second}).DialContext}
+			transport := &http.Transport{TLSClientConfig: config}
 			options = append(options, client.WithHTTPClient(&http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}))
 		}
 		fallthrough
