@@ -114,3 +114,24 @@ func TestDeleteSparesWhatThisProcessMakes(t *testing.T) {
 		}
 	}
 }
+
+// A reference is to an object, whatever name it has noted: Docker goes by the id.
+func TestUnusedGoesByTheID(t *testing.T) {
+	f := newFake(t)
+	want := wantFor("one", scenario{})
+	want.Services, want.Keep = nil, 3
+	out := f.apply(want)
+	for _, value := range []string{"two", "three", "four"} {
+		next := wantFor(value, scenario{})
+		want = reported(want, out)
+		want.Value, want.Source = next.Value, next.Source
+		out = f.apply(want)
+	}
+	f.addService("now", 0, swarm.UpdateFailureActionPause, Version{ID: f.secret("key-v1").ID, Name: "by-another-name"})
+	before := f.addService("before", 0, swarm.UpdateFailureActionPause, Version{ID: f.secret("key-v2").ID, Name: "key-v3"})
+	before.PreviousSpec, before.Spec = new(clone(before.Spec)), f.addService("none", 0, swarm.UpdateFailureActionPause, Version{}).Spec
+	got, err := f.swarm().Unused(t.Context(), []string{"key-v1", "key-v2", "key-v3", "key-v99"})
+	if diff := cmp.Diff([]string{"key-v3"}, got); diff != "" || err != nil {
+		t.Errorf("error %v, unused (-want +got):\n%s", err, diff)
+	}
+}

@@ -233,10 +233,12 @@ func (f *fake) SecretInspect(_ context.Context, id string, _ client.SecretInspec
 func (f *fake) SecretList(_ context.Context, o client.SecretListOptions) (r client.SecretListResult, err error) {
 	f.tick()
 	for _, s := range f.secrets {
+		matches := len(o.Filters["name"]) == 0
 		for prefix := range o.Filters["name"] {
-			if strings.HasPrefix(strings.ToLower(s.Spec.Name), strings.ToLower(prefix)) {
-				r.Items = append(r.Items, clone(*s))
-			}
+			matches = matches || strings.HasPrefix(strings.ToLower(s.Spec.Name), strings.ToLower(prefix))
+		}
+		if matches {
+			r.Items = append(r.Items, clone(*s))
 		}
 	}
 	return r, nil
