@@ -56,7 +56,7 @@ func reserved(key string) bool {
 func versionOf(secret swarm.Secret) Version {
 	labels := secret.Spec.Labels
 	v := Version{ID: secret.ID, Name: secret.Spec.Name, CreatedAt: secret.CreatedAt, Labels: map[string]string{}}
-	base, number, ok := ParseName(v.Name)
+	base, number, ok := parseName(v.Name)
 	if ok {
 		v.Number = number
 		v.Ours = labels[labelName] == base && labels[labelVersion] == strconv.Itoa(number)

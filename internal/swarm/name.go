@@ -22,9 +22,9 @@ var (
 // FormatName returns the name of the object that is a version of a secret.
 func FormatName(base string, number int) string { return base + "-v" + strconv.Itoa(number) }
 
-// ParseName splits the name of a version: "app-v3" is version 3 of "app". ok is
+// parseName splits the name of a version: "app-v3" is version 3 of "app". ok is
 // false for a name that is none.
-func ParseName(name string) (base string, number int, ok bool) {
+func parseName(name string) (base string, number int, ok bool) {
 	i := strings.LastIndex(name, "-v")
 	if i < 1 {
 		return "", 0, false
@@ -48,8 +48,8 @@ func CheckName(base string, number int) error {
 	case !validName.MatchString(full):
 		return fmt.Errorf("must begin with an ASCII letter or digit and consist of letters, digits, hyphens, underscores and periods, as Docker wants it; "+
 			"use for example %q", suggestName(base))
-	case len(full) > MaxNameLength:
-		return fmt.Errorf("must leave room for the version: the next one is %q, which has %d characters, and Docker allows %d", full, len(full), MaxNameLength)
+	case len(full) > maxNameLength:
+		return fmt.Errorf("must leave room for the version: the next one is %q, which has %d characters, and Docker allows %d", full, len(full), maxNameLength)
 	}
 	return nil
 }
@@ -58,7 +58,7 @@ func CheckName(base string, number int) error {
 func suggestName(base string) string {
 	name := strings.TrimLeft(notInNames.ReplaceAllString(base, "-"), "-_.")
 	name = strings.TrimRight(name, "-")
-	if room := MaxNameLength - len(FormatName("", 1)); len(name) > room {
+	if room := maxNameLength - len(FormatName("", 1)); len(name) > room {
 		name = name[:room]
 	}
 	if name == "" {

@@ -54,9 +54,9 @@ func TestParseName(t *testing.T) {
 		"app": {}, "app-v": {}, "app-v0": {}, "app-v03": {}, "app-v-1": {}, "app-v+1": {}, "-v1": {}, "app-v1a": {}, "app-V1": {},
 		"app-v99999999999999999999": {},
 	} {
-		base, number, ok := ParseName(name)
+		base, number, ok := parseName(name)
 		if base != want.base || number != want.number || ok != (want.number > 0) {
-			t.Errorf("ParseName(%q): got %q, %d, %v", name, base, number, ok)
+			t.Errorf("parseName(%q): got %q, %d, %v", name, base, number, ok)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestParseName(t *testing.T) {
 func TestParseNameUndoesFormatName(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		base, number := rapid.StringN(1, -1, -1).Draw(t, "base"), rapid.IntRange(1, 1<<40).Draw(t, "number")
-		gotBase, gotNumber, ok := ParseName(FormatName(base, number))
+		gotBase, gotNumber, ok := parseName(FormatName(base, number))
 		if gotBase != base || gotNumber != number || !ok {
 			t.Fatalf("got %q, %d, %v", gotBase, gotNumber, ok)
 		}

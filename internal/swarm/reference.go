@@ -45,7 +45,7 @@ func (s *series) named(r *swarm.SecretReference) bool {
 
 // calls reports whether a reference is to an object that is called like a version.
 func (s *series) calls(r *swarm.SecretReference) bool {
-	base, _, ok := ParseName(r.SecretName)
+	base, _, ok := parseName(r.SecretName)
 	return ok && base == s.base
 }
 

@@ -66,7 +66,7 @@ func (s *Swarm) listVersions(ctx context.Context, base string) ([]Version, error
 	}
 	var versions []Version
 	for _, secret := range result.Items {
-		if found, _, ok := ParseName(secret.Spec.Name); ok && strings.EqualFold(found, base) {
+		if found, _, ok := parseName(secret.Spec.Name); ok && strings.EqualFold(found, base) {
 			versions = append(versions, versionOf(secret))
 		}
 	}

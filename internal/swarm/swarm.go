@@ -59,7 +59,7 @@ const AllServices = "*"
 // and https://github.com/moby/swarmkit/blob/v2.0.0/manager/controlapi/common.go
 const (
 	MaxValueBytes = 500*1024 - 1
-	MaxNameLength = 64 // with the suffix
+	maxNameLength = 64 // with the suffix
 )
 
 // Version is one object of Docker's: a version of a secret.
@@ -81,7 +81,7 @@ type Version struct {
 
 // Base is the name without the suffix.
 func (v Version) Base() string {
-	base, _, _ := ParseName(v.Name)
+	base, _, _ := parseName(v.Name)
 	return base
 }
 
