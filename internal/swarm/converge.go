@@ -58,16 +58,12 @@ func (w *work) converge(ctx context.Context, id string, after uint64) error {
 // found as it is to be: one that was interrupted may have made it so. As it may be
 // long ago, only what fails now counts.
 func (w *work) stand(ctx context.Context, id string) error {
-	err := w.watch(ctx, id, w.want.Timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
+	return w.watch(ctx, id, w.want.Timeout, func(service swarm.Service, tasks []swarm.Task) verdict {
 		if _, missing := count(service, tasks); missing == "" {
 			service, tasks = recovered(service, tasks)
 		}
 		return judge(service, tasks, w.version)
 	})
-	if err != nil {
-		return fmt.Errorf("it was found so and is left so: %w", err)
-	}
-	return nil
 }
 
 // recovered leaves out of what is known of a service, all of whose tasks run, that

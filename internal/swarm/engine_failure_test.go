@@ -80,6 +80,36 @@ func TestFailedUpdateIsRolledBack(t *testing.T) {
 	}
 }
 
+// Another file, which the server does not find, and the same version as before.
+func TestFailedTargetIsPutBackByDocker(t *testing.T) {
+	t.Parallel()
+	for _, action := range []swarm.FailureAction{swarm.UpdateFailureActionPause, swarm.UpdateFailureActionRollback} {
+		t.Run(string(action), func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			f.rotate("one")
+			s := f.service("api", patient, onFailure(action))
+			s.WaitFor(t, 2, "one")
+			f.want.Target.Name = "another"
+			err := f.rolledBack()
+			var task *TaskError
+			if !errors.As(err, &task) || task.Service != s.Name {
+				t.Errorf("got error %v, want a *TaskError", err)
+			}
+			s.WaitFor(t, 2, "one")
+			f.versions("v1")
+			if file := secretsOf(s.Inspect(t).Spec.TaskTemplate)[0].File.Name; file != docker.SecretTarget {
+				t.Errorf("the service has the file %q, want %q", file, docker.SecretTarget)
+			}
+
+			f.want.Target.Name = ""
+			f.apply()
+			f.rotate("two")
+			s.WaitFor(t, 2, "two")
+		})
+	}
+}
+
 func refersToName(spec *swarm.ServiceSpec, name string) bool {
 	return spec != nil && slices.ContainsFunc(secretsOf(spec.TaskTemplate), func(r *swarm.SecretReference) bool { return r.SecretName == name })
 }

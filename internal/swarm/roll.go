@@ -92,7 +92,7 @@ func (w *work) roll(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted while services are moved to %s: %w", w.version.Name, ctx.Err())
 		}
-		return w.undo(ctx, name, err)
+		return w.undo(ctx, id, name, err)
 	}
 	return nil
 }

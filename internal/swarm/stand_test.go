@@ -48,6 +48,12 @@ func TestApplyFailsWhileAServiceDoes(t *testing.T) {
 
 				_, err := f.swarm().Apply(t.Context(), want)
 				var task *TaskError
+				var rolledBack *RolledBackError
+				if errors.As(err, &rolledBack) {
+					if diff := cmp.Diff([]string{"service " + service + " is left as it is: it was not updated"}, rolledBack.Steps); diff != "" {
+						t.Errorf("steps (-want +got):\n%s", diff)
+					}
+				}
 				if paused := errors.Is(err, ErrPaused); paused != (action == swarm.UpdateFailureActionPause) || !paused && !errors.As(err, &task) {
 					t.Errorf("got error %v, want an ErrPaused if it is paused, else a *TaskError", err)
 				}

@@ -15,12 +15,13 @@ import (
 )
 
 // undo puts the services back that were moved, in reverse order, and removes the
-// version if it is a new one. It has a time of its own, and does not end with the
-// context: what failed must not stay because somebody lost patience.
-func (w *work) undo(ctx context.Context, failed string, why error) error {
+// version if it is a new one; failed is the id of the service that has failed, and
+// why. It has a time of its own, and does not end with the context: what failed must
+// not stay because somebody lost patience.
+func (w *work) undo(ctx context.Context, failed, name string, why error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.want.Timeout)
 	defer cancel()
-	result := &RolledBackError{Service: failed, Version: w.version.Name, Cause: why}
+	result := &RolledBackError{Service: name, Version: w.version.Name, Cause: why}
 	var left []error
 	for _, id := range slices.Backward(w.services) {
 		back := w.moved[id]
@@ -29,6 +30,9 @@ func (w *work) undo(ctx context.Context, failed string, why error) error {
 			back = leave(w.unwanted(), w.current)
 		}
 		if back == nil {
+			if id == failed {
+				result.Steps = append(result.Steps, "service "+name+" is left as it is: it was not updated")
+			}
 			continue
 		}
 		step, err := w.revert(ctx, id, back)
