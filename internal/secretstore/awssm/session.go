@@ -131,12 +131,12 @@ func refine(c *Config, cfg *aws.Config) {
 		return r
 	}
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
-		cfg.HTTPClient = client.
+		cfg.HTTPClient = readingClient{client.
 			WithTransportOptions(func(t *http.Transport) {
 				t.MaxIdleConns = maxIdleConnections
 				t.MaxIdleConnsPerHost = maxIdleConnections
 			}).
-			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })
+			WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout })}
 	}
 	cfg.ClientLogMode = 0
 	cfg.Logger = logging.Nop{}
