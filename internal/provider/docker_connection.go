@@ -30,7 +30,7 @@ type dockerModel struct {
 type dockerConnection struct {
 	mu    sync.Mutex
 	swarm *swarm.Swarm
-	mine  map[string]bool // ids of versions that a create of this run made or took over
+	took  map[string]bool // ids of versions that a create of this run took over
 }
 
 // WithDocker puts wrap around the Docker client that the configuration asks for,
@@ -76,16 +76,17 @@ func logStep(ctx context.Context, step, object string) {
 	tflog.Info(ctx, "docker: "+step, map[string]any{"object": object})
 }
 
-// keep notes that a create of this run made a version, or took it over.
-func (c *dockerConnection) keep(id string) {
+// take notes that a create of this run took over a version that was there.
+func (c *dockerConnection) take(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	put(&c.mine, id, true)
+	put(&c.took, id, true)
 }
 
-// kept reports whether a create of this run made a version, or took it over.
-func (c *dockerConnection) kept(id string) bool {
+// takenOver reports whether a create of this run took over a version that was there,
+// which may be the object of another address as well.
+func (c *dockerConnection) takenOver(id string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.mine[id]
+	return c.took[id]
 }

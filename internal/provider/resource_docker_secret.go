@@ -254,7 +254,9 @@ func (r *dockerSecretResource) Create(ctx context.Context, req resource.CreateRe
 		resp.Diagnostics.Append(explainDocker("Cannot create the Docker secret "+quote(name), err))
 		return
 	}
-	r.data.docker.keep(out.Version.ID)
+	if out.Reused {
+		r.data.docker.take(out.Version.ID)
+	}
 	if len(out.Found) > 0 {
 		resp.Diagnostics.AddWarning("Docker secret was there already", fmt.Sprintf(
 			"Versions of %s that this provider made were there, and Terraform did not know of them: %s. They are superseded by %s now. If another configuration manages them, "+
@@ -404,7 +406,7 @@ func (r *dockerSecretResource) Delete(ctx context.Context, req resource.DeleteRe
 		return
 	}
 	what := "Cannot delete the Docker secret " + quote(state.VersionedName.ValueString())
-	if r.data.docker.kept(state.ID.ValueString()) {
+	if r.data.docker.takenOver(state.ID.ValueString()) {
 		resp.Diagnostics.AddWarning("Docker secret was not deleted", fmt.Sprintf(
 			"A create of this run took over %s, and then it was to be deleted as the object of another address or as what it replaces. It was kept.", quote(state.VersionedName.ValueString())))
 		return

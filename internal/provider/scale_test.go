@@ -28,7 +28,7 @@ func TestMemoryOfManySecrets(t *testing.T) {
 	clearEnvironment(t)
 	fake := awsfake.Start(t)
 	fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
-	newLiveServer(t, fake).create(t, "roi_secret", object{"name": "app/model", "category": "session", "kms_key_id": "alias/app"})
+	newLiveServer(t, on(fake)).create(t, "roi_secret", object{"name": "app/model", "category": "session", "kms_key_id": "alias/app"})
 	names := make([]string, count)
 	for i := range names {
 		names[i] = fmt.Sprintf("app/%04d", i)
@@ -39,7 +39,7 @@ func TestMemoryOfManySecrets(t *testing.T) {
 	}
 
 	before := heap()
-	server := newLiveServer(t, fake)
+	server := newLiveServer(t, on(fake))
 	var most uint64
 	var mu sync.Mutex
 	forEach(count, func(i int) {
@@ -86,6 +86,14 @@ func forEach(n int, do func(int)) {
 	group.Wait()
 }
 
+// on is the configuration of a provider that works on a fake.
+func on(fake *awsfake.Server) object {
+	return object{"aws": object{
+		"region": awsfake.DefaultRegion, "access_key": awsfake.AccessKeyID, "secret_key": awsfake.SecretAccessKey,
+		"endpoints": object{"secretsmanager": fake.URL(), "kms": fake.URL(), "sts": fake.URL()},
+	}}
+}
+
 // liveServer is a configured provider that a test drives as Terraform does, without
 // a process of its own.
 type liveServer struct {
@@ -93,13 +101,12 @@ type liveServer struct {
 	types map[string]tftypes.Type
 }
 
-func newLiveServer(t *testing.T, fake *awsfake.Server) liveServer {
+func newLiveServer(t *testing.T, config object) liveServer {
 	t.Helper()
 	s := liveServer{testServer: newTestServer(t), types: map[string]tftypes.Type{}}
-	s.configure(t, object{"aws": object{
-		"region": awsfake.DefaultRegion, "access_key": awsfake.AccessKeyID, "secret_key": awsfake.SecretAccessKey,
-		"endpoints": object{"secretsmanager": fake.URL(), "kms": fake.URL(), "sts": fake.URL()},
-	}})
+	if problems := s.configure(t, config); len(problems) > 0 {
+		t.Fatal(problems)
+	}
 	schemas, err := s.GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -140,22 +147,29 @@ func (s liveServer) create(t *testing.T, kind string, arguments object) *tfproto
 	return done
 }
 
+// remove destroys a resource as it was made, and fails the test if that is worth a
+// word.
+func (s liveServer) remove(t *testing.T, kind string, made *tfprotov6.ApplyResourceChangeResponse) {
+	t.Helper()
+	none := dynamic(t, s.types[kind], tftypes.NewValue(s.types[kind], nil))
+	gone, err := s.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
+		TypeName: kind, PriorState: made.NewState, PlannedState: none, Config: none, PlannedPrivate: made.Private,
+	})
+	if succeeded(t, "delete", err, gone.Diagnostics) && len(gone.Diagnostics) > 0 {
+		t.Errorf("the delete says %q", gone.Diagnostics[0].Summary)
+	}
+}
+
 // From Terraform 1.14 on, `terraform test` keeps a process for all runs of a file,
 // which then destroys what it has made, and plans a resource more than once.
 func TestProviderThatIsKept(t *testing.T) {
 	clearEnvironment(t)
 	fake := awsfake.Start(t)
 	fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
-	server := newLiveServer(t, fake)
+	server := newLiveServer(t, on(fake))
 	for range 2 {
 		made := server.create(t, "roi_secret", object{"name": "app/kept", "category": "session", "kms_key_id": "alias/app", "recovery_window_in_days": 0})
-		none := dynamic(t, server.types["roi_secret"], tftypes.NewValue(server.types["roi_secret"], nil))
-		gone, err := server.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
-			TypeName: "roi_secret", PriorState: made.NewState, PlannedState: none, Config: none, PlannedPrivate: made.Private,
-		})
-		if succeeded(t, "delete", err, gone.Diagnostics) && len(gone.Diagnostics) > 0 {
-			t.Errorf("the delete says %q", gone.Diagnostics[0].Summary)
-		}
+		server.remove(t, "roi_secret", made)
 		if fake.HasSecret("app/kept") {
 			t.Error("the secret is still there")
 		}
@@ -165,6 +179,18 @@ func TestProviderThatIsKept(t *testing.T) {
 		if got := (&providerData{terraformVersion: version}).plansOnce(); got != want {
 			t.Errorf("plansOnce on %s: %t", version, got)
 		}
+	}
+}
+
+func TestProviderThatIsKeptDeletesDockerSecrets(t *testing.T) {
+	s := newSwarmTest(t)
+	clearEnvironment(t)
+	server := newLiveServer(t, object{"docker": object{"host": s.Host}})
+	for range 2 {
+		made := server.create(t, "roi_docker_secret", object{"name": s.name, "value_wo": "a value", "value_wo_version": 1, "keep_versions": 1})
+		s.there(1)
+		server.remove(t, "roi_docker_secret", made)
+		s.there()
 	}
 }
 
