@@ -56,11 +56,11 @@ func (r *dockerSecretResource) storedValue(ctx context.Context, config dockerSec
 		if err != nil {
 			return secretstore.Plaintext{}, err
 		}
-		stale, err := isOlder(ctx, store, id, value, config.VersionID.ValueString())
+		settled, err := isSettled(ctx, store, id, value, config.VersionID.ValueString(), patience > 0)
 		if err != nil {
 			return secretstore.Plaintext{}, err
 		}
-		if !stale {
+		if settled {
 			return keyOf(value.Plaintext, config)
 		}
 		if patience <= 0 {
@@ -72,19 +72,27 @@ func (r *dockerSecretResource) storedValue(ctx context.Context, config dockerSec
 	}
 }
 
-// isOlder reports whether a value is older than a version. What is current may well
-// be newer: another key of the secret was rotated since. A version that the store
-// does not have any more is older than any.
-func isOlder(ctx context.Context, store secretstore.Store, id string, value secretstore.Value, version string) (bool, error) {
+// isSettled reports whether a value is as new as a version. What is current may well
+// be newer: another key of the secret was rotated since. A version that is not in
+// the list may be too new for it, which is waited for, or gone from the store; in the
+// end the description of the secret decides.
+func isSettled(ctx context.Context, store secretstore.Store, id string, value secretstore.Value, version string, wait bool) (bool, error) {
 	if version == "" || version == value.VersionID {
-		return false, nil
+		return true, nil
 	}
 	versions, err := store.Versions(ctx, id)
 	if err != nil {
 		return false, err
 	}
 	i := slices.IndexFunc(versions, func(v secretstore.Version) bool { return v.ID == version })
-	return i >= 0 && versions[i].CreatedAt.After(value.CreatedAt), nil
+	if i >= 0 {
+		return !versions[i].CreatedAt.After(value.CreatedAt), nil
+	}
+	if wait {
+		return false, nil
+	}
+	secret, err := store.Describe(ctx, id)
+	return err == nil && secret.VersionWith(secretstore.Current) == value.VersionID, err
 }
 
 // keyOf returns the configured key of a value, or all of it.

@@ -15,12 +15,13 @@ import (
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
-// laggingStore answers with an older version for a number of reads.
+// laggingStore answers with an older version for a number of reads, and for another
+// number lists no other. Its description of the secret is never behind.
 type laggingStore struct {
 	secretstore.Store
-	lag   int
-	reads int
-	value secretstore.Plaintext // of the current version
+	lag, listLag int
+	reads        int
+	value        secretstore.Plaintext // of the current version
 }
 
 var (
@@ -37,13 +38,20 @@ func (l *laggingStore) Value(context.Context, string, secretstore.VersionRef) (s
 }
 
 func (l *laggingStore) Versions(context.Context, string) ([]secretstore.Version, error) {
+	if l.reads <= l.listLag {
+		return []secretstore.Version{olderVersion}, nil
+	}
 	return []secretstore.Version{olderVersion, currentVersion}, nil
+}
+
+func (l *laggingStore) Describe(context.Context, string) (secretstore.Secret, error) {
+	return secretstore.Secret{Labels: map[string][]string{currentVersion.ID: {secretstore.Current}}}, nil
 }
 
 func TestStoredValueOfDockerSecret(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		lag            int
+		lag, listLag   int
 		key, versionID string
 		value          string
 		want           string // the value
@@ -52,9 +60,12 @@ func TestStoredValueOfDockerSecret(t *testing.T) {
 	}{
 		"at once":                    {versionID: "current", value: "current value", want: "current value", reads: 1},
 		"late":                       {lag: 2, versionID: "current", value: "current value", want: "current value", reads: 3},
+		"late, as is the list":       {lag: 2, listLag: 2, versionID: "current", value: "current value", want: "current value", reads: 3},
+		"late, the list later":       {lag: 1, listLag: 3, versionID: "current", value: "current value", want: "current value", reads: 2},
+		"never, nor in the list":     {lag: 1000, listLag: 1000, versionID: "current", value: "current value", err: "store still answers with the version before", reads: 11},
 		"never":                      {lag: 1000, versionID: "current", value: "current value", err: "store still answers with the version before", reads: 11},
 		"older version named":        {versionID: "older", value: "current value", want: "current value", reads: 1},
-		"version that is gone":       {versionID: "gone", value: "current value", want: "current value", reads: 1},
+		"version that is gone":       {versionID: "gone", value: "current value", want: "current value", reads: 11},
 		"no version named":           {lag: 1, value: "current value", want: "older value", reads: 1},
 		"key":                        {versionID: "current", key: "A", value: `{"A":"value of A","B":"other"}`, want: "value of A", reads: 1},
 		"missing key":                {versionID: "current", key: "C", value: `{"B":"other","A":"value of A"}`, err: `there is no key "C"; there are A, B`, reads: 1},
@@ -63,7 +74,7 @@ func TestStoredValueOfDockerSecret(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := &laggingStore{lag: test.lag, value: secretstore.NewPlaintext(test.value)}
+			store := &laggingStore{lag: test.lag, listLag: test.listLag, value: secretstore.NewPlaintext(test.value)}
 			r := &dockerSecretResource{data: &providerData{store: store}}
 			value, err := r.storedValue(t.Context(), dockerSecretModel{
 				SecretID: types.StringValue("s"), Key: optionalString(test.key), VersionID: optionalString(test.versionID),
