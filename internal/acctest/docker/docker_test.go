@@ -5,6 +5,9 @@ package docker
 
 import (
 	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -99,5 +102,21 @@ func TestNameRemovesWhatIsLeft(t *testing.T) {
 	services, err := d.Client.ServiceList(context.Background(), client.ServiceListOptions{Filters: client.Filters{}.Add("name", name)})
 	if err != nil || len(services.Items) > 0 {
 		t.Errorf("%d services left: %v", len(services.Items), err)
+	}
+}
+
+// An import can fail after the engine has begun to answer. The test then says how.
+func TestImportThatFails(t *testing.T) {
+	t.Parallel()
+	const answer = `{"error":"no space left on device"}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	defer server.Close()
+	api, err := client.New(client.WithHost("tcp://"+server.Listener.Addr().String()), client.WithAPIVersion("1.41"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = (&Daemon{Client: api}).importImage("roi-test:1", "/program", nil)
+	if want := "failed to import the image roi-test:1: the answer names no image\n" + answer; err == nil || err.Error() != want {
+		t.Errorf("error %v, want %q", err, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -74,7 +75,10 @@ func (d *Daemon) importImage(name, entrypoint string, programs map[string]string
 	}
 	answer, err := io.ReadAll(result)
 	_ = result.Close()
-	if err != nil || !strings.Contains(string(answer), "sha256:") {
+	if err == nil && !strings.Contains(string(answer), "sha256:") {
+		err = errors.New("the answer names no image") // Docker answers 200 before it begins
+	}
+	if err != nil {
 		return fmt.Errorf("failed to import the image %s: %w\n%s", name, err, answer)
 	}
 	return nil
