@@ -22,6 +22,9 @@ import (
 // seconds on an idle machine; most of that is importing Python modules.
 const startTimeout = 2 * time.Minute
 
+// answerTimeout is how long one answer may take until the server is asked again.
+const answerTimeout = 5 * time.Second
+
 var shared struct {
 	sync.Mutex
 	server *server
@@ -101,8 +104,9 @@ func start(path string) (*server, error) {
 		s.stop()
 		return nil, fmt.Errorf("moto_server did not listen within %s:\n%s", startTimeout, output)
 	}
+	client := http.Client{Timeout: answerTimeout}
 	for {
-		response, err := http.Get(s.url + "/moto-api/data.json")
+		response, err := client.Get(s.url + "/moto-api/data.json")
 		if err == nil {
 			_ = response.Body.Close()
 			if response.StatusCode == http.StatusOK {

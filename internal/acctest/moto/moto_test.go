@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -191,5 +192,44 @@ func TestServerThatDoesNotStart(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A server that listens and does not answer is asked again, and no test waits for
+// it for ever.
+func TestServerThatDoesNotAnswerAtFirst(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		silent, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = silent.Close() }()
+		_ = http.Serve(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	}()
+	path := filepath.Join(t.TempDir(), "moto_server")
+	script := fmt.Sprintf("#!/bin/sh\necho ' * Running on http://%s'\nexec sleep 60\n", listener.Addr())
+	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		s, err := start(path)
+		if err == nil {
+			s.stop()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(4 * answerTimeout):
+		t.Error("the request that got no answer is still waited for")
 	}
 }
