@@ -209,6 +209,7 @@ func unzip(content []byte, file func(string, []byte)) error {
 			return err
 		}
 		unpacked, err := io.ReadAll(r)
+		_ = r.Close()
 		if err != nil {
 			return err
 		}
@@ -223,6 +224,7 @@ func gunzip(content []byte, file func(string, []byte)) error {
 		return err
 	}
 	unpacked, err := io.ReadAll(r)
+	_ = r.Close()
 	if err != nil {
 		return err
 	}
