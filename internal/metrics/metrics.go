@@ -49,7 +49,7 @@ type Datum struct {
 	At          time.Time
 }
 
-// Rotated counts a rotation, and Failed one that failed.
+// Rotated counts a rotation that succeeded.
 func Rotated(secret, environment string, at time.Time) Datum {
 	return Datum{Name: RotationSuccess, Secret: secret, Environment: environment, Value: 1, Unit: Count, At: at}
 }

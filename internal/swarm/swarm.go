@@ -62,15 +62,17 @@ const (
 	maxNameLength = 64 // with the suffix
 )
 
-// Version is one object of Docker's: a version of a secret.
+// Version is one object of Docker's: a version of a secret, or what only bears the
+// name of one.
 type Version struct {
 	ID        string
 	Name      string // with the suffix: NAME-v3
-	Number    int    // 0 when the name has no such suffix
+	Number    int    // that of the name, whoever made the object; 0 when it has no such suffix
 	CreatedAt time.Time
 
 	// Ours reports that the object's labels name it as this version of NAME: it
-	// was made here, or taken over with Label.
+	// was made here, or taken over with Label. Of another object, whose labels are
+	// missing or name something else, Source is zero.
 	Ours   bool
 	Source Source
 	Labels map[string]string // without those of this package and of Docker
@@ -133,7 +135,8 @@ type Want struct {
 	Timeout time.Duration
 }
 
-// Outcome is what Apply brought about.
+// Outcome is what Apply brought about. Beside an error it is zero, also where Apply
+// has changed something that the next one has to finish.
 type Outcome struct {
 	Version Version
 	Reused  bool     // an Apply that was interrupted, or not reported, had made it

@@ -31,7 +31,7 @@ type Fault struct {
 	Kind   FaultKind
 	Op     string          // an operation's name
 	Secret string          // SecretId, Name or KeyId, as the request gives it
-	Match  func(Call) bool // any other condition
+	Match  func(Call) bool // any other condition; must not use the Server, which is locked
 	Index  int             // only the request with this Call.Index
 	Nth    int             // starts with the nth request that matches the above, from 1; 0 is 1
 	Times  int             // how many in a row; 0 is 1; Always
