@@ -4,6 +4,8 @@
 package process
 
 import (
+	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -16,8 +18,8 @@ func TestMemoryLimitFollowsWhatIsKept(t *testing.T) {
 		left []uint64
 		want int64
 	}{
-		{nil, smallHeap},
-		{[]uint64{12 * MiB, 30 * MiB}, smallHeap},
+		{nil, smallLimit},
+		{[]uint64{12 * MiB, 30 * MiB}, smallLimit},
 		{[]uint64{90 * MiB, 40 * MiB, 70 * MiB}, 64 * MiB},
 	} {
 		if got := limitFor(test.left); got != test.want {
@@ -27,6 +29,7 @@ func TestMemoryLimitFollowsWhatIsKept(t *testing.T) {
 }
 
 func TestMemoryLimitIsRaised(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetMemoryLimit(-1)
 	t.Cleanup(func() { debug.SetMemoryLimit(before) })
 	LimitMemory()
@@ -39,4 +42,22 @@ func TestMemoryLimitIsRaised(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 	runtime.KeepAlive(kept)
+}
+
+// The limit of the user is read by the runtime when a process starts.
+func TestMemoryLimitOfTheUserStays(t *testing.T) {
+	const limit, child = 1 << 30, "ROI_TEST_MEMORY_LIMIT"
+	if os.Getenv(child) != "" {
+		LimitMemory()
+		runtime.GC()
+		if got := debug.SetMemoryLimit(-1); got != limit {
+			t.Errorf("the limit is %d, want %d", got, limit)
+		}
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestMemoryLimitOfTheUserStays$")
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT=1GiB", child+"=1")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
 }
