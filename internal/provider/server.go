@@ -24,7 +24,10 @@ func NewServer(p provider.Provider) tfprotov6.ProviderServer {
 // and with each its loggers, some 30 kB for a resource in a plan.
 // Source: registerContext in terraform-plugin-framework 1.19, internal/proto6server/serve.go
 //
-// The calls that are not here are made once for a process, or for few objects.
+// The calls that are not here are made once for a process, or for few objects. Those
+// for list resources, actions and state stores are in interfaces of their own, such as
+// tfprotov6.ProviderServerWithActions, which this type does not have: Terraform would
+// be told that they are not implemented. This provider has none of them.
 type server struct {
 	tfprotov6.ProviderServer
 }

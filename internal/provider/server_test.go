@@ -65,3 +65,26 @@ func TestServerPassesCancellationOn(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// What the provider has beyond the calls of a tfprotov6.ProviderServer would be out of
+// reach: see server.
+func TestServerHasACallForWhatTheProviderHas(t *testing.T) {
+	t.Parallel()
+	schemas, err := newTestServer(t).GetProviderSchema(t.Context(), &tfprotov6.GetProviderSchemaRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ours any = NewServer(NewForTest("test", clock.System{}))
+	_, lists := ours.(tfprotov6.ProviderServerWithListResource)
+	_, acts := ours.(tfprotov6.ProviderServerWithActions)
+	_, stores := ours.(tfprotov6.ProviderServerWithStateStores)
+	for what, missing := range map[string]bool{
+		"list resource": len(schemas.ListResourceSchemas) > 0 && !lists,
+		"action":        len(schemas.ActionSchemas) > 0 && !acts,
+		"state store":   len(schemas.StateStoreSchemas) > 0 && !stores,
+	} {
+		if missing {
+			t.Errorf("the provider has a %s that Terraform cannot reach", what)
+		}
+	}
+}
