@@ -25,7 +25,7 @@ func dockerAttribute() schema.Attribute {
 			"context": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Name of a context of the `docker` command (`docker context ls`) to take address and certificates from. Default: the environment " +
-					"variable `DOCKER_CONTEXT`; a context that was chosen with `docker context use` is not followed. Conflicts with `host`.",
+					"variable `DOCKER_CONTEXT`. `default` stands for `DOCKER_HOST`; a context that was chosen with `docker context use` is not followed. Conflicts with `host`.",
 				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"ssh_opts": schema.ListAttribute{

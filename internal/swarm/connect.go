@@ -4,6 +4,7 @@
 package swarm
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -103,12 +104,14 @@ type endpoint struct {
 }
 
 // endpoint finds the daemon in the order of the docker command: what is asked for,
-// DOCKER_HOST, DOCKER_CONTEXT.
+// DOCKER_HOST, DOCKER_CONTEXT. The context "default" is DOCKER_HOST, too.
+// Source: https://github.com/docker/cli/blob/v29.9.3/cli/command/cli.go
+// (resolveContextName, resolveDefaultDockerEndpoint)
 func (c Connection) endpoint() (endpoint, error) {
 	name := c.Context
 	target := endpoint{host: c.Host}
-	if target.host == "" && name == "" {
-		target.host, name = os.Getenv(envHost), os.Getenv(envContext)
+	if target.host == "" && (name == "" || name == defaultSource) {
+		target.host, name = os.Getenv(envHost), cmp.Or(name, os.Getenv(envContext))
 	}
 	if target.host == "" && name != "" && name != defaultSource {
 		var err error

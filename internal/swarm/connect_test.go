@@ -211,6 +211,8 @@ func TestConnectionReachesTheEngine(t *testing.T) {
 		"context":               {Connection{Context: "swarm"}, map[string]string{envConfig: plain, envHost: nowhere}},
 		"DOCKER_CONTEXT":        {Connection{}, map[string]string{envConfig: plain, envContext: "swarm"}},
 		"default context":       {Connection{Context: "default", Host: ""}, map[string]string{envContext: "missing"}},
+		"default and the host":  {Connection{Context: "default"}, map[string]string{envHost: engine.Host, envContext: "missing"}},
+		"default in env":        {Connection{}, map[string]string{envHost: engine.Host, envContext: "default"}},
 		"material":              {Connection{Host: secure, CA: signer.pem, Cert: certificate, Key: secretstore.NewPlaintext(key)}, map[string]string{envCertPath: wrong}},
 		"cert_path":             {Connection{Host: secure, CertPath: folder}, map[string]string{envCertPath: wrong}},
 		"DOCKER_CERT_PATH":      {Connection{Host: secure}, map[string]string{envCertPath: folder}},
