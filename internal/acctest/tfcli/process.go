@@ -5,8 +5,6 @@ package tfcli
 
 import (
 	"bytes"
-	"errors"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -48,13 +46,12 @@ func (r Result) Message() string {
 // Process is a running terraform command. It has a process group of its own,
 // with the providers that it starts.
 type Process struct {
-	t        testing.TB
-	name     string
-	provider string
-	cmd      *exec.Cmd
-	stdout   lockedBuffer
-	stderr   lockedBuffer
-	exited   chan struct{}
+	t      testing.TB
+	name   string
+	cmd    *exec.Cmd
+	stdout lockedBuffer
+	stderr lockedBuffer
+	exited chan struct{}
 }
 
 func start(t testing.TB, name string, cmd *exec.Cmd) *Process {
@@ -118,30 +115,6 @@ func (p *Process) Kill() {
 	if p.Running() {
 		killGroup(p.cmd)
 		<-p.exited
-	}
-}
-
-var errNoProvider = errors.New("terraform has not started the provider, or ended it")
-
-// KillProvider ends the provider alone, at once. terraform starts several, one
-// after the other; this ends the one that runs. The test fails when none does
-// within 30 seconds.
-func (p *Process) KillProvider() {
-	p.t.Helper()
-	for begun := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		pid, err := p.ProviderPID()
-		if err == nil {
-			var provider *os.Process
-			if provider, err = os.FindProcess(pid); err == nil {
-				err = provider.Kill()
-			}
-		}
-		if err == nil {
-			return
-		}
-		if !p.Running() || time.Since(begun) > 30*time.Second {
-			p.t.Fatalf("failed to kill the provider: %v", err)
-		}
 	}
 }
 

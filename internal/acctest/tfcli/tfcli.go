@@ -74,16 +74,10 @@ func New(t testing.TB, opts ...Option) *Workspace {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	w := &Workspace{t: t, terraform: findTerraform(t)}
-	if o.provider == "" {
-		o.provider = buildProvider(t)
+	w := &Workspace{t: t, terraform: findTerraform(t), provider: o.provider}
+	if w.provider == "" {
+		w.provider = buildProvider(t)
 	}
-	// The path that the kernel will know the process by.
-	var err error
-	if w.provider, err = filepath.EvalSymlinks(o.provider); err != nil {
-		t.Fatal(err)
-	}
-
 	// Not t.TempDir: with the name of a test in it the path of a plugin's socket
 	// can become longer than the 108 bytes that Linux allows.
 	root, err := makeFolder("roi-tf")
@@ -331,7 +325,6 @@ func (w *Workspace) start(what string, cmd *exec.Cmd, env ...string) *Process {
 	}
 	cmd.Env = append(cmd.Env, "TF_LOG_PATH="+filepath.Join(w.path("logs"), name+".log"))
 	p := start(w.t, name, cmd)
-	p.provider = w.provider
 	w.processes = append(w.processes, p)
 	return p
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -214,15 +215,18 @@ func TestLeakCheckNeedsCommands(t *testing.T) {
 	}
 }
 
-// waitFor waits until the stand-in is in the middle of a create.
-func waitFor(t *testing.T, w *Workspace, p *Process) {
+// waitFor waits until the stand-in is in the middle of a create, and returns its
+// process id.
+func waitFor(t *testing.T, w *Workspace, p *Process) int {
 	t.Helper()
 	for begun := time.Now(); time.Since(begun) < time.Minute && p.Running(); time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(filepath.Join(w.Dir, "waiting")); err == nil {
-			return
+		text, _ := os.ReadFile(filepath.Join(w.Dir, "waiting"))
+		if pid, err := strconv.Atoi(string(text)); err == nil {
+			return pid
 		}
 	}
 	t.Fatalf("the create did not begin:\n%s", p.Output())
+	return 0
 }
 
 func TestKill(t *testing.T) {
@@ -231,11 +235,7 @@ func TestKill(t *testing.T) {
 	}
 	w := newWorkspace(t, `  wait = "5m"`)
 	p := w.Start("apply", "-auto-approve", "-no-color")
-	waitFor(t, w, p)
-	provider, err := p.ProviderPID()
-	if err != nil {
-		t.Fatal(err)
-	}
+	provider := waitFor(t, w, p)
 	findings := w.leaks(leak.New(t, plantedValue))
 	if len(findings) != 1 || findings[0].Form != "not scanned: it still runs" {
 		t.Errorf("found %v while the command ran", findings)
@@ -263,22 +263,6 @@ func gone(pid int) bool {
 		time.Sleep(10 * time.Millisecond)
 	}
 	return false
-}
-
-func TestKillProvider(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("not tested: the provider's process is found on Linux only")
-	}
-	w := newWorkspace(t, `  wait = "5m"`)
-	p := w.Start("apply", "-auto-approve", "-no-color")
-	waitFor(t, w, p)
-	p.KillProvider()
-	result := p.Wait()
-	result.Require(t, 1)
-	// Depending on its version terraform calls it cancelled or not responding.
-	if !strings.Contains(result.Message(), "ApplyResourceChange") {
-		t.Errorf("terraform says\n%s", result.Message())
-	}
 }
 
 func TestInterrupt(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
@@ -89,7 +90,7 @@ func (thing) Create(ctx context.Context, req resource.CreateRequest, resp *resou
 		panic(value)
 	}
 	if wait, err := time.ParseDuration(m.Wait.ValueString()); err == nil {
-		if err := os.WriteFile("waiting", nil, 0o600); err != nil {
+		if err := os.WriteFile("waiting", []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
 			resp.Diagnostics.AddError("Cannot Write", err.Error())
 		}
 		select {
