@@ -60,6 +60,17 @@ func TestMissingTerraform(t *testing.T) {
 	}
 }
 
+func TestVersionThatIsNone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "terraform")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\necho no version\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(terraformVariable, path)
+	if r := record(t, func(r *recorder) { AtLeast(r, "1.0.0") }); !strings.Contains(r.failed, `terraform version says "no version"`) {
+		t.Errorf("failed with %q", r.failed)
+	}
+}
+
 func TestRequireShowsWhatWasPrinted(t *testing.T) {
 	result := Result{Command: "terraform plan", ExitCode: 1, Stdout: "to stdout", Stderr: "to stderr"}
 	if r := record(t, func(r *recorder) { result.Require(r, 0, 1) }); r.failed != "" {

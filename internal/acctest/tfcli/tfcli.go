@@ -142,11 +142,32 @@ func findTerraform(t testing.TB) string {
 // them as New does.
 func OpenTofu(t testing.TB) bool {
 	t.Helper()
+	name, _ := terraformVersion(t)
+	return name == "OpenTofu"
+}
+
+// AtLeast reports whether tests run on a version of Terraform or OpenTofu, such as
+// 1.14.0, or a later one. It needs one of them as New does.
+func AtLeast(t testing.TB, least string) bool {
+	t.Helper()
+	_, v := terraformVersion(t)
+	return v.Core().GreaterThanOrEqual(version.Must(version.NewVersion(least)))
+}
+
+// terraformVersion takes the first line of terraform version apart, which is
+// "Terraform v1.14.0" or "OpenTofu v1.11.0".
+func terraformVersion(t testing.TB) (name string, v *version.Version) {
+	t.Helper()
 	text, err := exec.Command(findTerraform(t), "version").Output()
 	if err != nil {
 		t.Fatalf("terraform version: %v", err)
 	}
-	return strings.HasPrefix(string(text), "OpenTofu ")
+	first, _, _ := strings.Cut(string(text), "\n")
+	name, number, _ := strings.Cut(first, " v")
+	if v, err = version.NewVersion(strings.TrimSpace(number)); err != nil {
+		t.Fatalf("terraform version says %q: %v", first, err)
+	}
+	return name, v
 }
 
 func (w *Workspace) path(name string) string { return filepath.Join(w.root, name) }
@@ -162,22 +183,6 @@ func (w *Workspace) writeCLIConfig() string {
 		w.t.Fatal(err)
 	}
 	return path
-}
-
-// AtLeast reports whether the tests run on a version of Terraform or OpenTofu, such as
-// 1.14.0, or a later one.
-func AtLeast(t testing.TB, least string) bool {
-	t.Helper()
-	text, err := exec.Command(findTerraform(t), "version").Output()
-	if err != nil {
-		t.Fatalf("terraform version: %v", err)
-	}
-	_, rest, _ := strings.Cut(string(text), " v")
-	v, err := version.NewVersion(strings.Fields(rest)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v.Core().GreaterThanOrEqual(version.Must(version.NewVersion(least)))
 }
 
 // ProviderPath returns the provider binary that New installed.
