@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/scratch"
 )
 
 // startTimeout is how long a daemon may take to answer. It needs about one second
@@ -41,7 +43,7 @@ func missing() string {
 const isolated = "mount -t tmpfs tmpfs /run && ip link set lo up && exec \"$@\""
 
 func start(args ...string) (*Daemon, error) {
-	folder, err := makeFolder()
+	folder, err := scratch.Folder(folderKind)
 	if err != nil {
 		return nil, err
 	}
@@ -129,9 +131,6 @@ func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.exited
 }
-
-// ended reports whether no process has this id.
-func ended(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
 // Worker starts a daemon that is a worker of a swarm, and its manager, for one test.
 func Worker(t testing.TB) *Daemon {

@@ -13,6 +13,8 @@ import (
 
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/scratch"
 )
 
 // A daemon must end with its test, its containers included, also when the test
@@ -55,7 +57,7 @@ func TestDaemonEndsWithItsTest(t *testing.T) {
 	if _, err := os.Stat(string(folder)); err != nil {
 		t.Fatal(err)
 	}
-	another, err := makeFolder()
+	another, err := scratch.Folder(folderKind)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,8 +18,6 @@ func start(...string) (*Daemon, error) { return nil, errors.ErrUnsupported }
 
 func (*process) kill() {}
 
-func ended(int) bool { return false }
-
 // Worker starts a daemon that is a worker of a swarm, which it can on Linux only.
 func Worker(t testing.TB) *Daemon {
 	t.Helper()

@@ -10,20 +10,22 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/moby/moby/client"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/scratch"
 )
 
 // hostVariable names an engine that tests may use instead of one of their own: the
 // manager of a swarm on this machine, which they fill with objects and clean up.
 const hostVariable = "ROI_TEST_DOCKER_HOST"
+
+// folderKind begins the names of the folders that daemons have.
+const folderKind = "roi-docker"
 
 // host is read before TestMain, which may clear the environment.
 var host = os.Getenv(hostVariable)
@@ -156,27 +158,8 @@ func use(host string) (*Daemon, error) {
 	if !info.Info.Swarm.ControlAvailable {
 		return nil, fmt.Errorf("the engine in %s is not the manager of a swarm: docker -H %s swarm init", hostVariable, host)
 	}
-	d.folder, err = makeFolder()
+	d.folder, err = scratch.Folder(folderKind)
 	return d, err
-}
-
-const folderPrefix = "roi-docker-"
-
-// makeFolder makes a temporary folder with a short path, since the names of
-// sockets are at most 108 bytes. It removes those of test processes that were
-// killed before they could.
-func makeFolder() (string, error) {
-	folders, err := filepath.Glob(filepath.Join(os.TempDir(), folderPrefix+"*"))
-	if err != nil {
-		return "", err
-	}
-	for _, folder := range folders {
-		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(folder), folderPrefix), "-")
-		if pid, err := strconv.Atoi(pid); err == nil && ended(pid) {
-			_ = os.RemoveAll(folder)
-		}
-	}
-	return os.MkdirTemp("", fmt.Sprintf("%s%d-*", folderPrefix, os.Getpid()))
 }
 
 // stop ends a daemon that was started here, and removes what was made for it.

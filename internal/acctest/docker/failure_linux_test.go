@@ -77,7 +77,7 @@ func TestDaemonThatDoesNotStart(t *testing.T) {
 
 func ownFolders(t *testing.T) []string {
 	t.Helper()
-	folders, err := filepath.Glob(filepath.Join(os.TempDir(), fmt.Sprintf("%s%d-*", folderPrefix, os.Getpid())))
+	folders, err := filepath.Glob(filepath.Join(os.TempDir(), fmt.Sprintf("%s-%d-*", folderKind, os.Getpid())))
 	if err != nil {
 		t.Fatal(err)
 	}

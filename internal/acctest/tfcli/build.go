@@ -10,10 +10,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/scratch"
 )
 
 const providerName = "terraform-provider-roi"
@@ -43,7 +44,7 @@ func build() (folder string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("failed to find the module: %w", err)
 	}
-	if folder, err = makeFolder("roi-provider"); err != nil {
+	if folder, err = scratch.Folder("roi-provider"); err != nil {
 		return "", err
 	}
 	if err := Build(strings.TrimSpace(string(module)), filepath.Join(folder, providerName)); err != nil {
@@ -76,24 +77,6 @@ func Build(folder, output string) error {
 		return fmt.Errorf("failed to build %s: %w\n%s", folder, err, text)
 	}
 	return nil
-}
-
-// makeFolder makes a temporary folder that outlives a test or has a short path,
-// as t.TempDir cannot. It removes those of test processes that were killed, or
-// ran into a timeout, before they could remove them.
-func makeFolder(kind string) (string, error) {
-	pattern := filepath.Join(os.TempDir(), kind+"-*-*")
-	folders, err := filepath.Glob(pattern)
-	if err != nil {
-		return "", err
-	}
-	for _, folder := range folders {
-		pid, err := strconv.Atoi(strings.Split(strings.TrimPrefix(filepath.Base(folder), kind+"-"), "-")[0])
-		if err == nil && ended(pid) {
-			_ = os.RemoveAll(folder)
-		}
-	}
-	return os.MkdirTemp("", fmt.Sprintf("%s-%d-*", kind, os.Getpid()))
 }
 
 // Cleanup removes the provider that was built for this test process.

@@ -18,5 +18,3 @@ func ownGroup(*exec.Cmd) {}
 func killGroup(cmd *exec.Cmd) { _ = cmd.Process.Kill() }
 
 func interruptGroup(cmd *exec.Cmd) { _ = cmd.Process.Signal(os.Interrupt) }
-
-func ended(int) bool { return false }

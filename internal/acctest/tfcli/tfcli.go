@@ -21,6 +21,7 @@ import (
 	"github.com/hashicorp/go-version"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/leak"
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/scratch"
 )
 
 // RequiredProviders is the block that a configuration needs to use the provider.
@@ -79,8 +80,8 @@ func New(t testing.TB, opts ...Option) *Workspace {
 		w.provider = buildProvider(t)
 	}
 	// Not t.TempDir: with the name of a test in it the path of a plugin's socket
-	// can become longer than the 108 bytes that Linux allows.
-	root, err := makeFolder("roi-tf")
+	// would become too long.
+	root, err := scratch.Folder("roi-tf")
 	if err != nil {
 		t.Fatal(err)
 	}
