@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -246,4 +247,28 @@ func TestSecretReplicas(t *testing.T) {
 		resource.TestStep{Config: jwtConfig(b, name, ""), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: is("")},
 		resource.TestStep{Config: jwtConfig(b, name, one), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: is("eu-west-1 InSync")},
 	)
+}
+
+// A copy in another region takes its time, and the apply waits for it.
+func TestSecretReplicasTakeAWhile(t *testing.T) {
+	t.Parallel()
+	b := fakeBackend(t)
+	arn := b.make(t, "app", "a value", nil)
+	b.fake.HoldReplicas()
+	if err := b.store.Replicate(t.Context(), arn, []secretstore.ReplicaSpec{{Region: "eu-west-1"}}, false); err != nil {
+		t.Fatal(err)
+	}
+	b.fake.ResetCalls()
+	b.fake.After(func(call awsfake.Call) {
+		if call.Op == "DescribeSecret" {
+			b.fake.ReleaseReplicas()
+		}
+	})
+	var diags diag.Diagnostics
+	if err := awaitReplicas(t.Context(), b.store, arn, &diags); err != nil || len(diags) > 0 {
+		t.Errorf("%v, %v", err, diags)
+	}
+	if looks := b.fake.Count("DescribeSecret"); looks != 2 {
+		t.Errorf("the secret was looked at %d times, want 2: at first a replica is %s", looks, secretstore.ReplicaInProgress)
+	}
 }

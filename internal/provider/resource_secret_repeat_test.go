@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
@@ -38,6 +39,24 @@ func TestSecretRecreateAgain(t *testing.T) {
 		all = append(all, resource.TestStep{Taint: []string{address}, Config: jwtConfig(b, "again", ""), Check: check})
 	}
 	steps(t, all...)
+}
+
+// Secrets Manager may take a moment to remove what is deleted without a recovery
+// window, and until then the name is taken, also for the second half of a replacement.
+// Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DeleteSecret.html
+func TestSecretRecreateWhileTheFirstGoes(t *testing.T) {
+	t.Parallel()
+	b := fakeBackend(t, awsfake.SlowForceDelete(time.Hour))
+	config := jwtConfig(b, "app", "  recovery_window_in_days = 0")
+	var first string
+	steps(t,
+		resource.TestStep{Config: config, Check: do(func() { first = b.value(t, "app", "") })},
+		resource.TestStep{Taint: []string{address}, Config: config, Check: do(func() {
+			if b.value(t, "app", "") == first {
+				t.Error("the replacement kept the value")
+			}
+		})},
+	)
 }
 
 func TestSecretChangesItsKind(t *testing.T) {
