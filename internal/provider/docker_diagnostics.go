@@ -68,13 +68,18 @@ func explainDocker(what string, err error) diag.Diagnostic {
 		return diag.NewAttributeErrorDiagnostic(path.Root("services"), "Service failed with the new version", rolledBackText(what, rolledBack))
 	case errors.As(err, &inUse):
 		return diag.NewErrorDiagnostic("Docker secret is in use", what+": services use it. Nothing was removed.\n\n"+inUseText(inUse.Left)+"\n\n"+err.Error())
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return diag.NewErrorDiagnostic("Interrupted", what+": the run was interrupted. Apply again; what was begun is then finished.\n\n"+err.Error())
 	}
 	for _, a := range dockerAdvice {
 		if errors.Is(err, a.kind) {
 			return diag.NewErrorDiagnostic(a.summary, fmt.Sprintf("%s.\n\n%s\n\n%s", what, a.next, err))
 		}
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return diag.NewAttributeErrorDiagnostic(path.Root("timeouts"), "Timed out",
+			what+": Docker did not finish in the time that timeouts allows. To see whether it answers:\n\n  docker info\n\nApply again; what was begun is then finished.\n\n"+err.Error())
+	case errors.Is(err, context.Canceled):
+		return diag.NewErrorDiagnostic("Interrupted", what+": the run was interrupted. Apply again; what was begun is then finished.\n\n"+err.Error())
 	}
 	return diag.NewErrorDiagnostic("Docker operation failed", what+".\n\n"+err.Error())
 }

@@ -4,8 +4,10 @@
 package provider
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -65,6 +67,22 @@ func TestDockerWarnings(t *testing.T) {
 			if !strings.Contains(diags[0].Detail(), want) {
 				t.Errorf("%s: does not say %q: %s", name, want, diags[0].Detail())
 			}
+		}
+	}
+}
+
+// What ended with the run, or with the time for it, is told apart; and a host that
+// does not answer, which Go calls a deadline that is exceeded, from both.
+func TestExplainDockerInterrupted(t *testing.T) {
+	t.Parallel()
+	silent := &net.OpError{Op: "dial", Net: "tcp", Err: context.DeadlineExceeded}
+	for want, err := range map[string]error{
+		"Interrupted":              fmt.Errorf("remove the secret: %w", context.Canceled),
+		"Timed out":                fmt.Errorf("remove the secret: %w", context.DeadlineExceeded),
+		"Docker cannot be reached": &swarm.Error{Op: "remove the secret", Object: "app-v1", Kind: swarm.ErrUnreachable, Err: silent},
+	} {
+		if got := explainDocker("Cannot delete it", err); got.Summary() != want || !strings.HasSuffix(got.Detail(), err.Error()) {
+			t.Errorf("%v: %s: %s, want %s", err, got.Summary(), got.Detail(), want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/containerd/errdefs"
@@ -159,10 +160,20 @@ func failure(op, what, object string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	ended := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	if ended && !dialTimedOut(err) {
 		return fmt.Errorf("%s %q: %w", op, object, err)
 	}
 	return &Error{Op: op, Object: object, Kind: kindOf(what, object, err), Err: err}
+}
+
+// dialTimedOut reports whether a host did not answer in the time of the dialer. Its
+// error is a context.DeadlineExceeded though no context has ended, and the client
+// passes it on as that.
+// Source: https://github.com/golang/go/blob/go1.26.8/src/net/net.go (timeoutError)
+func dialTimedOut(err error) bool {
+	var failed *net.OpError
+	return errors.As(err, &failed) && failed.Op == "dial" && failed.Timeout()
 }
 
 func kindOf(what, object string, err error) error {
@@ -182,6 +193,8 @@ func kindOf(what, object string, err error) error {
 		if says("permission denied") {
 			return ErrPermission
 		}
+		return ErrUnreachable
+	case dialTimedOut(err):
 		return ErrUnreachable
 	case says(saysOutOfSequence):
 		return ErrConflict

@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/moby/moby/client"
 )
@@ -115,11 +117,20 @@ func TestConnectionsThatFail(t *testing.T) {
 		}
 	}
 
-	ctx, cancel := context.WithCancel(t.Context())
+	silent := clientOf(t, "tcp://"+plain.Listener.Addr().String(), client.WithDialContext((&net.Dialer{Timeout: time.Nanosecond}).DialContext))
+	if _, err := (&Swarm{API: silent}).Read(t.Context(), "abc"); !errors.Is(err, ErrUnreachable) {
+		t.Errorf("a host that does not answer: got %v, want %v", err, ErrUnreachable)
+	}
+
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := (&Swarm{API: clientOf(t, "tcp://"+plain.Listener.Addr().String())}).Read(ctx, "abc")
-	var failed *Error
-	if !errors.Is(err, context.Canceled) || errors.As(err, &failed) {
-		t.Errorf("got %v for an interrupted request, want %v and no kind", err, context.Canceled)
+	expired, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for _, ctx := range []context.Context{canceled, expired} {
+		_, err := (&Swarm{API: clientOf(t, "tcp://"+plain.Listener.Addr().String())}).Read(ctx, "abc")
+		var failed *Error
+		if !errors.Is(err, ctx.Err()) || errors.As(err, &failed) {
+			t.Errorf("got %v for an interrupted request, want %v and no kind", err, ctx.Err())
+		}
 	}
 }
