@@ -65,7 +65,7 @@ func explainDocker(what string, err error) diag.Diagnostic {
 	case errors.As(err, &stored):
 		return explainStored(what, stored)
 	case errors.As(err, &rolledBack):
-		return diag.NewAttributeErrorDiagnostic(path.Root("services"), "Service failed with the new version", rolledBackText(what, rolledBack))
+		return explainRolledBack(what, rolledBack)
 	case errors.As(err, &inUse):
 		return diag.NewErrorDiagnostic("Docker secret is in use", what+": services use it. Nothing was removed.\n\n"+inUseText(inUse.Left)+"\n\n"+err.Error())
 	}
@@ -93,13 +93,26 @@ func explainStored(what string, err *storedValueError) diag.Diagnostic {
 	return explain(fmt.Sprintf("%s: the value of the secret %q cannot be read. Nothing was changed in Docker", what, err.secret), err.secret, err.err)
 }
 
+// explainRolledBack is for services that were put back. They may have failed with the
+// version that was current before, as one that is new in services does.
+func explainRolledBack(what string, err *swarm.RolledBackError) diag.Diagnostic {
+	summary := "Service failed with the secret"
+	if err.New {
+		summary = "Service failed with the new version"
+	}
+	return diag.NewAttributeErrorDiagnostic(path.Root("services"), summary, rolledBackText(what, err))
+}
+
 func rolledBackText(what string, err *swarm.RolledBackError) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s: the service %s did not run with %s. ", what, quote(err.Service), err.Version)
-	if err.Left == nil {
-		text.WriteString("Every service is back on the version that it had, and the new version was removed. The state still has the version before, and the next apply tries again.")
-	} else {
+	switch {
+	case err.Left != nil:
 		text.WriteString("Not everything could be put back; the next apply goes on from there.")
+	case err.New:
+		text.WriteString("Every service is back on the version that it had, and the new version was removed. The state still has the version before, and the next apply tries again.")
+	default:
+		fmt.Fprintf(&text, "Every service is back on what it had. No version was made: %s is still the current one, and the next apply tries again.", err.Version)
 	}
 	for _, step := range err.Steps {
 		text.WriteString("\n  - " + step)

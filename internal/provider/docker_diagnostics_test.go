@@ -90,14 +90,25 @@ func TestExplainDockerInterrupted(t *testing.T) {
 func TestExplainRolledBack(t *testing.T) {
 	t.Parallel()
 	task := &swarm.TaskError{Service: "web", Task: "t1", State: "failed", Message: "task: non-zero exit (3)"}
-	for _, left := range []error{nil, errors.New("web could not be put back")} {
-		got := explainDocker("Cannot update it", &swarm.RolledBackError{Service: "web", Version: "app-v3", Cause: task, Steps: []string{"service web is back on app-v2"}, Left: left}).Detail()
+	left := errors.New("web could not be put back")
+	for _, test := range []struct {
+		made bool
+		left error
+	}{{true, nil}, {false, nil}, {true, left}, {false, left}} {
+		explained := explainDocker("Cannot update it", &swarm.RolledBackError{
+			Service: "web", Version: "app-v3", New: test.made, Cause: task, Steps: []string{"service web is back on app-v2"}, Left: test.left,
+		})
+		if made := explained.Summary() == "Service failed with the new version"; made != test.made {
+			t.Errorf("%+v: it is called %q", test, explained.Summary())
+		}
 		for text, want := range map[string]bool{
 			"did not run with app-v3": true, "task: non-zero exit (3)": true, "service web is back on app-v2": true, "docker service logs web": true,
-			"The state still has the version before": left == nil, "web could not be put back": left != nil,
+			"the new version was removed. The state still has the version before": test.made && test.left == nil,
+			"No version was made: app-v3 is still the current one":                !test.made && test.left == nil,
+			"web could not be put back":                                           test.left != nil,
 		} {
-			if strings.Contains(got, text) != want {
-				t.Errorf("with %v left: %q is in it: %t, want %t\n%s", left, text, !want, want, got)
+			if got := explained.Detail(); strings.Contains(got, text) != want {
+				t.Errorf("%+v: %q is in it: %t, want %t\n%s", test, text, !want, want, got)
 			}
 		}
 	}

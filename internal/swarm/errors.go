@@ -91,11 +91,12 @@ func (l Leftover) String() string {
 }
 
 // RolledBackError is for an update of services that failed. Every service that had
-// been updated is back on the version that it had, and a new version is gone,
-// unless Left says what could not be undone.
+// been updated is back on what it had, and Version is gone if it was new, unless Left
+// says what could not be undone.
 type RolledBackError struct {
 	Service string   // the one that failed
 	Version string   // name of the version that it failed with
+	New     bool     // whether Version was made for this update, and not current before
 	Cause   error    // what was observed; a *TaskError if a task told
 	Steps   []string // what was done to undo the update
 	Left    error

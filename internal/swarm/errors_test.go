@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
 )
 
@@ -131,6 +132,29 @@ func TestConnectionsThatFail(t *testing.T) {
 		var failed *Error
 		if !errors.Is(err, ctx.Err()) || errors.As(err, &failed) {
 			t.Errorf("got %v for an interrupted request, want %v and no kind", err, ctx.Err())
+		}
+	}
+}
+
+// A service can fail with a version that was there before: that one stays.
+func TestRolledBackErrorTellsANewVersion(t *testing.T) {
+	for _, made := range []bool{true, false} {
+		f := newFake(t)
+		f.addService("second", 1, swarm.UpdateFailureActionPause, Version{})
+		want := wantFor("bad", scenario{})
+		want.Services = nil
+		if !made {
+			out := f.apply(want)
+			want.Current, want.Last, want.Value = out.Version.ID, out.Version.Number, nil
+		}
+		want.Services = []string{"second"}
+		_, err := f.swarm().Apply(t.Context(), want)
+		var failed *RolledBackError
+		if !errors.As(err, &failed) || failed.New != made || failed.Left != nil {
+			t.Errorf("made %t: got %+v", made, err)
+		}
+		if there := len(f.secrets) == 1; there == made {
+			t.Errorf("made %t: the version is there: %t", made, there)
 		}
 	}
 }

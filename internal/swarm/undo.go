@@ -44,6 +44,7 @@ func (w *work) undo(ctx context.Context, failed, name string, why error) error {
 		}
 	}
 	if w.made {
+		result.New = true
 		steps, err := w.discard(ctx, len(left) == 0)
 		result.Steps = append(result.Steps, steps...)
 		if err != nil {
