@@ -79,12 +79,12 @@ func TestServerHasACallForWhatTheProviderHas(t *testing.T) {
 	_, acts := ours.(tfprotov6.ProviderServerWithActions)
 	_, stores := ours.(tfprotov6.ProviderServerWithStateStores)
 	for what, missing := range map[string]bool{
-		"list resource": len(schemas.ListResourceSchemas) > 0 && !lists,
-		"action":        len(schemas.ActionSchemas) > 0 && !acts,
-		"state store":   len(schemas.StateStoreSchemas) > 0 && !stores,
+		"a list resource": len(schemas.ListResourceSchemas) > 0 && !lists,
+		"an action":       len(schemas.ActionSchemas) > 0 && !acts,
+		"a state store":   len(schemas.StateStoreSchemas) > 0 && !stores,
 	} {
 		if missing {
-			t.Errorf("the provider has a %s that Terraform cannot reach", what)
+			t.Errorf("the provider has %s that Terraform cannot reach", what)
 		}
 	}
 }
