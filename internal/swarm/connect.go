@@ -106,7 +106,7 @@ type endpoint struct {
 // endpoint finds the daemon in the order of the docker command: what is asked for,
 // DOCKER_HOST, DOCKER_CONTEXT. The context "default" is DOCKER_HOST, too.
 // Source: https://github.com/docker/cli/blob/v29.9.3/cli/command/cli.go
-// (resolveContextName, resolveDefaultDockerEndpoint)
+// (resolveContextName, resolveDefaultDockerEndpoint).
 func (c Connection) endpoint() (endpoint, error) {
 	name := c.Context
 	target := endpoint{host: c.Host}

@@ -171,7 +171,7 @@ func failure(op, what, object string, err error) error {
 // dialTimedOut reports whether a host did not answer in the time of the dialer. Its
 // error is a context.DeadlineExceeded though no context has ended, and the client
 // passes it on as that.
-// Source: https://github.com/golang/go/blob/go1.26.8/src/net/net.go (timeoutError)
+// Source: https://github.com/golang/go/blob/go1.26.8/src/net/net.go (timeoutError).
 func dialTimedOut(err error) bool {
 	var failed *net.OpError
 	return errors.As(err, &failed) && failed.Op == "dial" && failed.Timeout()
