@@ -19,13 +19,13 @@ func dockerAttribute() schema.Attribute {
 			"host": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Address of the Docker daemon: `unix://`, `tcp://`, `npipe://`, or `ssh://user@host`, which runs `docker` on that host through the `ssh` " +
-					"command. Default: the environment variable `DOCKER_HOST`, then the daemon of this machine. Conflicts with `context`.",
+					"command. Default: the environment variable `DOCKER_HOST`, also where `context` is `default`; then the daemon of this machine. Conflicts with `context`.",
 				Validators: []validator.String{dockerHostRule, stringvalidator.ConflictsWith(siblings("context")...)},
 			},
 			"context": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Name of a context of the `docker` command (`docker context ls`) to take address and certificates from. Default: the environment " +
-					"variable `DOCKER_CONTEXT`. `default` stands for `DOCKER_HOST`; a context that was chosen with `docker context use` is not followed. Conflicts with `host`.",
+					"variable `DOCKER_CONTEXT`. A context that was chosen with `docker context use` is not followed. Conflicts with `host`.",
 				Validators: []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"ssh_opts": schema.ListAttribute{
