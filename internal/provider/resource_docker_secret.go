@@ -187,7 +187,7 @@ func (r *dockerSecretResource) Schema(ctx context.Context, _ resource.SchemaRequ
 			},
 			"services": schema.ListAttribute{
 				MarkdownDescription: "Names or ids of the services that are moved to the new version, one after the other in this order. One that does not use the secret yet gets it added; all must exist, and " +
-					"jobs are refused. `[\"*\"]` is every service that uses another version, which may be none. A service that is taken from the list keeps what it has.",
+					"jobs are refused. `[\"*\"]` is every service that uses a version of the secret, which may be none. A service that is taken from the list keeps what it has.",
 				Optional:    true,
 				ElementType: types.StringType,
 				Validators: []validator.List{

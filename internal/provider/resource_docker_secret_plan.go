@@ -45,7 +45,7 @@ func (r *dockerSecretResource) ValidateConfig(ctx context.Context, req resource.
 	services := stringElements(config.Services.Elements())
 	if slices.Contains(services, swarm.AllServices) && len(services) > 1 {
 		resp.Diagnostics.AddAttributeError(path.Root("services"), "Invalid list of services",
-			`"*" is every service that uses another version of the secret, and must be alone: services = ["*"]`)
+			`"*" is every service that uses a version of the secret, and must be alone: services = ["*"]`)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 // SDK closes the body when a response arrives. What writes the request may at that
 // moment still look for an end of the body, and is told EOF: that of a read is the
 // end, but that of a write counts as an error, for which the connection is closed and
-// a request repeated that was answered.
-// Source: safeWriteToReadCloser in github.com/aws/smithy-go v1.28.9, transport/http/internal/io/safe.go
+// a request repeated that was answered. See safeWriteToReadCloser in smithy-go 1.28,
+// transport/http/internal/io/safe.go.
 type readingClient struct {
 	aws.HTTPClient
 }

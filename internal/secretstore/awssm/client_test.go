@@ -41,7 +41,11 @@ func TestResponseWhileTheRequestIsWritten(t *testing.T) {
 		"the SDK's": {func(c aws.HTTPClient) aws.HTTPClient { return c }, io.EOF},
 	} {
 		transport := whileWriting{make(chan error, 1)}
-		req, err := smithyhttp.NewStackRequest().(*smithyhttp.Request).SetStream(strings.NewReader(`{"SecretId": "app"}`))
+		req, ok := smithyhttp.NewStackRequest().(*smithyhttp.Request)
+		if !ok {
+			t.Fatal("not a request over HTTP")
+		}
+		req, err := req.SetStream(strings.NewReader(`{"SecretId": "app"}`))
 		if err != nil {
 			t.Fatal(err)
 		}
