@@ -120,3 +120,26 @@ func TestImportThatFails(t *testing.T) {
 		t.Errorf("error %v, want %q", err, want)
 	}
 }
+
+func TestImageGoesWithItsTest(t *testing.T) {
+	t.Parallel()
+	d := Engine(t)
+	const name = "roi-test-image:1"
+	is := func(t *testing.T) bool {
+		t.Helper()
+		found, err := d.Client.ImageList(context.Background(), client.ImageListOptions{Filters: client.Filters{}.Add("reference", name)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found.Items) == 1
+	}
+	t.Run("its test", func(t *testing.T) {
+		d.Image(t, name, "/server", map[string]string{"/server": "./testdata/server"})
+		if !is(t) {
+			t.Error("there is no image")
+		}
+	})
+	if is(t) {
+		t.Error("the image is still there")
+	}
+}
