@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
@@ -61,9 +62,6 @@ func explain(what, id string, err error) diag.Diagnostic {
 		return diag.NewErrorDiagnostic("Secret is changed by someone else", fmt.Sprintf(
 			"%s: it is %s. Nothing was changed.\n\nLet that finish or switch it off, then apply again.", what, foreign.By))
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return diag.NewErrorDiagnostic("Interrupted", what+": the run was interrupted. Apply again; what was begun is then finished.\n\n"+err.Error())
-	}
 	if errors.Is(err, secretstore.ErrNotObject) || errors.Is(err, secretstore.ErrDuplicateKey) {
 		return diag.NewErrorDiagnostic("Secret is not a JSON object", fmt.Sprintf(
 			"%s: keys are configured, but its current value is not a JSON object with unique keys. The value was left as it is.\n\n"+
@@ -73,6 +71,15 @@ func explain(what, id string, err error) diag.Diagnostic {
 		if errors.Is(err, a.kind) {
 			return diag.NewErrorDiagnostic(a.summary, fmt.Sprintf("%s.\n\n%s\n\n%s", what, strings.ReplaceAll(a.next, "SECRET", id), err))
 		}
+	}
+	// After what the store says of itself: a host that does not answer is a
+	// context.DeadlineExceeded too.
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return diag.NewAttributeErrorDiagnostic(path.Root("timeouts"), "Timed out", what+
+			": it was not finished in the time that timeouts allows. Apply again, with more time if this happens twice; what was begun is then finished.\n\n"+err.Error())
+	case errors.Is(err, context.Canceled):
+		return diag.NewErrorDiagnostic("Interrupted", what+": the run was interrupted. Apply again; what was begun is then finished.\n\n"+err.Error())
 	}
 	return diag.NewErrorDiagnostic("Secret operation failed", what+".\n\n"+err.Error())
 }

@@ -4,7 +4,6 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -350,9 +349,6 @@ func (d *providerData) diagnoseRotation(op, id string, err error) diag.Diagnosti
 			": its value comes from outside and is never made up. Supply a new one in its roi_secret (value_wo with value_wo_version, or values_wo with values_wo_version).")
 	case errors.Is(err, rotation.ErrLooksLikeJSON):
 		return diag.NewAttributeErrorDiagnostic(path.Root("keys"), "Secret is a JSON object", what+": "+err.Error()+". Name keys. Nothing was changed.")
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return diag.NewErrorDiagnostic("Interrupted", what+": the run was interrupted between two steps, or its time was over (see timeouts). "+
-			"Apply again; what was begun is then finished, and no second version is made.\n\n"+err.Error())
 	}
 	return d.diagnose(op, id, err)
 }
