@@ -69,7 +69,8 @@ func coverageFolder() string {
 func Build(folder, output string) error {
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", output)
 	if mode := testing.CoverMode(); mode != "" {
-		cmd.Args = append(cmd.Args, "-cover", "-covermode="+mode, "-coverpkg="+covered)
+		// Without its main package among them, a program does not write its counts.
+		cmd.Args = append(cmd.Args, "-cover", "-covermode="+mode, "-coverpkg=.,"+covered)
 	}
 	cmd.Args = append(cmd.Args, ".")
 	cmd.Dir = folder
