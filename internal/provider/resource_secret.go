@@ -185,7 +185,7 @@ func (r *secretResource) Update(ctx context.Context, req resource.UpdateRequest,
 	defer unlock()
 	store, err := r.data.Store(ctx)
 	if err == nil {
-		err = r.converge(ctx, store, id, plan, want, changeBetween(state, config, want), &resp.Diagnostics)
+		err = r.converge(ctx, store, id, &state, plan, want, changeBetween(state, config, want), &resp.Diagnostics)
 	}
 	if err != nil {
 		resp.Diagnostics.Append(r.data.diagnose("update", id, err))
@@ -244,7 +244,8 @@ func (r *secretResource) refresh(ctx context.Context, store secretstore.Store, s
 	if secret.Description != "" || state.Description.ValueString() != "" {
 		state.Description = optionalString(secret.Description)
 	}
-	if !sameKey(ctx, store, secret.ARN, "", state.KMSKeyID.ValueString(), secret.KMSKeyID) {
+	// A plan must not show drift for lack of rights.
+	if !sameKey(ctx, store, secret.ARN, "", state.KMSKeyID.ValueString(), secret.KMSKeyID, true) {
 		state.KMSKeyID = optionalString(secret.KMSKeyID)
 	}
 	if state.CreatedAt.IsNull() {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +31,8 @@ const (
 // converge makes a live secret what the plan says. It only does what is missing,
 // so that it can be repeated after a failure at any point: the value comes before
 // the tags that record its policy, since the record decides what is still to do.
-func (r *secretResource) converge(ctx context.Context, store secretstore.Store, id string, plan secretModel, want wanted, change valueChange, diags *diag.Diagnostics) error {
+// before is the state of an update, nil where there is none.
+func (r *secretResource) converge(ctx context.Context, store secretstore.Store, id string, before *secretModel, plan secretModel, want wanted, change valueChange, diags *diag.Diagnostics) error {
 	secret, err := store.Describe(ctx, id)
 	if err != nil {
 		return err
@@ -42,11 +42,16 @@ func (r *secretResource) converge(ctx context.Context, store secretstore.Store, 
 			return err
 		}
 	}
+	if change.checkPrevious(secret, want, diags); diags.HasError() {
+		return nil
+	}
 	var update secretstore.UpdateInput
 	if description := plan.Description.ValueString(); description != secret.Description {
 		update.Description = &description
 	}
-	if key := plan.KMSKeyID.ValueString(); !sameKey(ctx, store, secret.ARN, "", key, secret.KMSKeyID) {
+	// A change that was asked for is made also where keys may not be asked for.
+	unchanged := before != nil && plan.KMSKeyID.Equal(before.KMSKeyID)
+	if key := plan.KMSKeyID.ValueString(); !sameKey(ctx, store, secret.ARN, "", key, secret.KMSKeyID, unchanged) {
 		if key == "" {
 			key = secretstore.DefaultKey
 		}
@@ -57,12 +62,17 @@ func (r *secretResource) converge(ctx context.Context, store secretstore.Store, 
 			return err
 		}
 	}
-	if err := syncReplicas(ctx, store, secret, plan, diags); err != nil {
+	if err := syncReplicas(ctx, store, secret, before, plan, diags); err != nil {
 		return err
 	}
 	if change.adopting {
+		overwrite := change.overwrite
 		if change, err = r.missing(ctx, store, secret, want, change, diags); err != nil {
 			return err
+		}
+		change.what = change.name("adopt", want)
+		if overwrite {
+			change.what = finishCreate
 		}
 	}
 	// Whether the record fits into the tags must be known before the value moves.
@@ -93,6 +103,7 @@ func (r *secretResource) changeValue(ctx context.Context, store secretstore.Stor
 	recorded, err := policy.DecodeRecords(secret.Tags)
 	unreadable := err != nil
 	rotations, _ := rotation.DecodeAll(secret.Tags) // one that cannot be read has no grace period to keep
+	remove := append(slices.Clone(change.remove), rotation.PreviousKeys(rotations, change.remove)...)
 	var kept []string
 	replacement := secretstore.Replacement{
 		Change:      change.what,
@@ -112,7 +123,7 @@ func (r *secretResource) changeValue(ctx context.Context, store secretstore.Stor
 			if len(write) == 0 && len(change.remove) == 0 {
 				return secretstore.Plaintext{}, errNothingToWrite
 			}
-			return want.value(secret.ARN, current, write, change.remove)
+			return want.value(secret.ARN, current, write, remove)
 		},
 	}
 	if want.given(change.write) {
@@ -124,7 +135,11 @@ func (r *secretResource) changeValue(ctx context.Context, store secretstore.Stor
 		err = nil
 	case err == nil && made.at.IsZero(): // an earlier try had made the version
 		made.keys = change.write
-		made.at, err = currentMade(ctx, store, secret.ARN)
+		version, pending := secret.VersionWith(secretstore.Current), secret.VersionWith(secretstore.Pending)
+		if replacement.Made(secret.ARN, pending, version) {
+			version = pending
+		}
+		made.at, err = r.versionMade(ctx, store, secret, version)
 	}
 	if len(kept) > 0 {
 		diags.AddWarning("Keys were there already", fmt.Sprintf(
@@ -134,14 +149,25 @@ func (r *secretResource) changeValue(ctx context.Context, store secretstore.Stor
 	return made, err
 }
 
+// checkPrevious refuses a new key under whose name a rotation keeps a previous value:
+// the rotation would remove it when the grace period is over.
+func (c valueChange) checkPrevious(secret secretstore.Secret, want wanted, diags *diag.Diagnostics) {
+	rotations, _ := rotation.DecodeAll(secret.Tags)
+	previous := rotation.PreviousKeys(rotations, want.names())
+	for _, key := range c.added {
+		if slices.Contains(previous, key) {
+			diags.AddError("Key holds a previous value", fmt.Sprintf(
+				"A rotation of the secret %s keeps the previous value of another key under %q, by its previous_key_suffix. The value was left as it is.\n\n"+
+					"Give the new key another name, or wait until the grace period is over, apply once without it, and add it then, with another previous_key_suffix.", secret.ARN, key))
+		}
+	}
+}
+
 // missing finds out what an adopted secret lacks. What is there is kept, but for
 // values that a recorded policy allows and the configured one forbids, and, to
 // overwrite, for what the configuration gives.
 func (r *secretResource) missing(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, adopt valueChange, diags *diag.Diagnostics) (valueChange, error) {
-	change := valueChange{what: "adopt", write: slices.Clone(adopt.regenerate), regenerate: adopt.regenerate}
-	if adopt.overwrite {
-		change.what = finishCreate
-	}
+	change := valueChange{write: slices.Clone(adopt.regenerate), regenerate: adopt.regenerate}
 	version := secret.VersionWith(secretstore.Current)
 	if version == "" {
 		change.fresh, change.write = true, want.valueKeys()
@@ -181,132 +207,7 @@ func (r *secretResource) missing(ctx context.Context, store secretstore.Store, s
 				"To store the configured ones, change them once more, or remove the keys in one apply and add them in the next.", secret.ARN, strings.Join(differ, ", ")))
 	}
 	slices.Sort(change.write)
-	if !adopt.overwrite {
-		change.what = "adopt " + strings.Join(change.write, " ")
-	}
 	return change, nil
-}
-
-// syncTags writes the tags that differ and removes those that should not be
-// there. Tags under "roi:" that others own stay. Records are written before old
-// ones go, so that none is lost in between.
-func (r *secretResource) syncTags(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) error {
-	tags, err := r.tagsAfter(ctx, store, secret, want, made)
-	if err != nil {
-		return err
-	}
-	surplus := surplusTags(secret, tags)
-	count := len(secret.Tags)
-	for key, value := range tags {
-		present, there := secret.Tags[key]
-		if there && present == value {
-			delete(tags, key)
-		} else if !there {
-			count++
-		}
-	}
-	untag := func() error {
-		if len(surplus) == 0 {
-			return nil
-		}
-		return store.Untag(ctx, secret.ARN, surplus)
-	}
-	if count > secretstore.MaxTags {
-		if err := untag(); err != nil {
-			return err
-		}
-		surplus = nil
-	}
-	if len(tags) > 0 {
-		if err := store.Tag(ctx, secret.ARN, tags); err != nil {
-			return err
-		}
-	}
-	return untag()
-}
-
-// surplusTags are the tags of a secret that this resource owns and that are not
-// wanted.
-func surplusTags(secret secretstore.Secret, wanted map[string]string) []string {
-	var surplus []string
-	for _, key := range sortedKeys(secret.Tags) {
-		_, isWanted := wanted[key]
-		own := !isReservedTag(key) || policy.IsRecordTag(key) || key == recreateTag
-		if !isWanted && own && !strings.HasPrefix(key, awsTagPrefix) {
-			surplus = append(surplus, key)
-		}
-	}
-	return surplus
-}
-
-// tagsAfter are the tags that the secret is to have, when these keys have been
-// written.
-func (r *secretResource) tagsAfter(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) (map[string]string, error) {
-	records, err := r.recordsAfter(ctx, store, secret, want, made)
-	if err != nil {
-		return nil, err
-	}
-	tags, err := policy.EncodeRecords(records)
-	if err != nil {
-		return nil, err
-	}
-	maps.Copy(tags, want.tags)
-	foreign := 0
-	for key := range secret.Tags {
-		if _, wanted := tags[key]; !wanted && !slices.Contains(surplusTags(secret, tags), key) {
-			foreign++
-		}
-	}
-	if total := len(tags) + foreign; total > secretstore.MaxTags {
-		return nil, &secretstore.Error{Op: "tag", ID: secret.ARN, Kind: secretstore.ErrLimit, Err: fmt.Errorf(
-			"it would have %d tags, at most %d are possible: %d with policies, %d of its own, %d that others keep there",
-			total, secretstore.MaxTags, len(tags)-len(want.tags), len(want.tags), foreign)}
-	}
-	return tags, nil
-}
-
-// recordsAfter says when each value was made: just now, as recorded before, or
-// else when the version that is current was made.
-func (r *secretResource) recordsAfter(ctx context.Context, store secretstore.Store, secret secretstore.Secret, want wanted, made madeNow) (map[string]policy.Record, error) {
-	before, err := policy.DecodeRecords(secret.Tags)
-	if err != nil {
-		before = nil // foreign or damaged: as if there were none
-	}
-	records := want.records(made.at)
-	var versionMade time.Time
-	for key, record := range records {
-		if slices.Contains(made.keys, key) {
-			continue
-		}
-		if old, there := before[key]; there {
-			record.MadeAt = old.MadeAt
-		} else {
-			if versionMade.IsZero() {
-				if versionMade, err = currentMade(ctx, store, secret.ARN); err != nil {
-					return nil, err
-				}
-			}
-			record.MadeAt = versionMade
-		}
-		records[key] = record
-	}
-	return records, nil
-}
-
-// currentMade is when the current version was made, or the secret, if the store
-// does not list that version.
-func currentMade(ctx context.Context, store secretstore.Store, id string) (time.Time, error) {
-	versions, err := store.Versions(ctx, id)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, version := range versions {
-		if slices.Contains(version.Labels, secretstore.Current) {
-			return version.CreatedAt, nil
-		}
-	}
-	secret, err := store.Describe(ctx, id)
-	return secret.CreatedAt, err
 }
 
 // describe reads a secret for a refresh, where the resources of one run share the

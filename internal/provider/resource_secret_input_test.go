@@ -273,3 +273,47 @@ func TestSecretKMSKeyByAnotherName(t *testing.T) {
 		resource.TestStep{Config: config(second), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: changed},
 	)
 }
+
+// Whoever may not ask for keys changes them all the same, and sees no drift.
+func TestSecretKMSKeyThatCannotBeAskedFor(t *testing.T) {
+	t.Parallel()
+	b := fakeBackend(t, awsfake.AliasARNs())
+	first := b.fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
+	second := b.fake.AddKey(awsfake.Key{Rotation: true})
+	replicaFirst := b.fake.AddKey(awsfake.Key{Region: "eu-west-1", Aliases: []string{"alias/copy"}})
+	replicaSecond := b.fake.AddKey(awsfake.Key{Region: "eu-west-1"})
+	b.fake.Deny("DescribeKey")
+	b.fake.Deny("GetKeyRotationStatus")
+	config := func(key, replicaKey, more string) string {
+		return b.provider() + fmt.Sprintf("resource \"roi_secret\" \"test\" {\n name = \"kms\"\n category = \"jwt\"\n recovery_window_in_days = 0\n kms_key_id = %q\n"+
+			" replicas = [{ region = \"eu-west-1\", kms_key_id = %q }]\n%s\n}", key, replicaKey, more)
+	}
+	has := func(key, replicaKey string) resource.TestCheckFunc {
+		return do(func() {
+			secret := b.describe(t, "kms")
+			if got := secret.KMSKeyID; !strings.HasSuffix(got, key) {
+				t.Errorf("the key is %s, not %s", got, key)
+			}
+			if got := secret.Replicas; len(got) != 1 || !strings.HasSuffix(got[0].KMSKeyID, replicaKey) {
+				t.Errorf("the replica's key is not %s: %+v", replicaKey, got)
+			}
+		})
+	}
+	steps(t,
+		resource.TestStep{Config: config("alias/app", "alias/copy", ""), Check: has("alias/app", "alias/copy")},
+		resource.TestStep{Config: config(second, replicaSecond, ""), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: has(second, replicaSecond)},
+		resource.TestStep{Config: config("alias/app", "alias/copy", ""), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: has("alias/app", "alias/copy")},
+		resource.TestStep{Config: config("alias/app", "alias/copy", " description = \"other\""), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: has("alias/app", "alias/copy")},
+		resource.TestStep{Config: config(first, replicaFirst, " description = \"other\""), ConfigPlanChecks: action(plancheck.ResourceActionUpdate), Check: has(first, replicaFirst)},
+		resource.TestStep{ // and a plan does not show that it cannot tell
+			PreConfig: func() {
+				alias := "alias/app"
+				if err := b.store.Update(t.Context(), b.describe(t, "kms").ARN, secretstore.UpdateInput{KMSKeyID: &alias}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			Config:   config(first, replicaFirst, " description = \"other\""),
+			PlanOnly: true,
+		},
+	)
+}

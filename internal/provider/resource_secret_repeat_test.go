@@ -220,6 +220,66 @@ func TestSecretInterruptedAndEdited(t *testing.T) {
 	)
 }
 
+// What an import or a replacement has made under another policy before it broke
+// off is not what state and records say, wherever it broke off.
+func TestSecretInterruptedImportAndEdited(t *testing.T) {
+	t.Parallel()
+	for _, op := range []string{"UpdateSecretVersionStage", "TagResource"} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			b := fakeBackend(t)
+			b.weak(t, "mind")
+			imported := fmt.Sprintf("\nimport {\n  to = roi_secret.test\n  id = %q\n}", "mind")
+			b.fake.Inject(awsfake.Fault{Kind: awsfake.AccessDenied, Op: op})
+			steps(t,
+				resource.TestStep{Config: jwtConfig(b, "mind", "") + imported, ExpectError: regexp.MustCompile(`Access denied`)},
+				resource.TestStep{Config: jwtConfig(b, "mind", "  length = 96") + imported, Check: do(func() { b.holds(t, "mind", 96) })},
+			)
+		})
+	}
+}
+
+func TestSecretInterruptedReplacementAndEdited(t *testing.T) {
+	t.Parallel()
+	for _, at := range []awsfake.Fault{
+		{Op: "UpdateSecretVersionStage"},
+		{Op: "TagResource", Nth: 2}, // the first says that the replacement is to be finished
+	} {
+		t.Run(at.Op, func(t *testing.T) {
+			t.Parallel()
+			b := fakeBackend(t)
+			fault := at
+			fault.Kind = awsfake.AccessDenied
+			steps(t,
+				resource.TestStep{Config: jwtConfig(b, "mind", "")},
+				resource.TestStep{
+					PreConfig:   func() { b.fake.Inject(fault) },
+					Taint:       []string{address},
+					Config:      jwtConfig(b, "mind", ""),
+					ExpectError: regexp.MustCompile(`Access denied`),
+				},
+				resource.TestStep{ // breaks off again, with yet another mind
+					PreConfig:   func() { b.fake.Inject(awsfake.Fault{Kind: awsfake.AccessDenied, Op: "TagResource", Nth: at.Nth}) },
+					Config:      jwtConfig(b, "mind", "  length = 96"),
+					ExpectError: regexp.MustCompile(`Access denied`),
+				},
+				resource.TestStep{Config: jwtConfig(b, "mind", "  length = 128"), Check: do(func() { b.holds(t, "mind", 128) })},
+				resource.TestStep{Config: jwtConfig(b, "mind", "  length = 128"), PlanOnly: true},
+			)
+		})
+	}
+}
+
+// holds checks the length of a value that was made anew, and that nothing is left
+// of the way there.
+func (b backend) holds(t *testing.T, name string, length int) {
+	t.Helper()
+	secret := b.describe(t, name)
+	if len(b.value(t, name, "")) != length || secret.VersionWith(secretstore.Pending) != "" || secret.Tags[recreateTag] != "" {
+		t.Errorf("the value does not have the length that is recorded, %d, or something is left: labels %v, tags %v", length, secret.Labels, secret.Tags)
+	}
+}
+
 // A value that was mistyped in an apply that broke off, and corrected without
 // another version number, is not what the next apply makes current.
 func TestSecretInterruptedAndCorrected(t *testing.T) {

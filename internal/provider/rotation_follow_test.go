@@ -150,6 +150,39 @@ func TestRotationKeysWithPreviousValuesStay(t *testing.T) {
 	}
 }
 
+// A key that is removed in a grace period takes its previous value along, and the name
+// of that is not to be had by another one.
+func TestPreviousValueOfARemovedKey(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	jwt := rotationOf("test", `keys = ["JWT"]`, `previous_key_suffix = "_OLD"`)
+	c.apply(jsonSecret, jwt)
+	c.Apply("-replace=roi_secret_rotation.test").Require(t, 0)
+	has := func(key string) bool {
+		current, _, _ := c.labels("app/all")
+		return c.object("app/all", current).Has(key)
+	}
+	if !has("JWT_OLD") {
+		t.Fatal("the rotation did not keep the previous value")
+	}
+
+	c.write(strings.Replace(jsonSecret, "HOST =", "JWT_OLD = \"mine\", HOST =", 1), jwt)
+	c.contains(c.Apply(), "Key holds a previous value", `under "JWT_OLD"`)
+	if c.versions("app/all") != 2 {
+		t.Error("a key was added where a previous value is")
+	}
+
+	c.write(strings.Replace(jsonSecret, "JWT ", "API ", 1), rotationOf("test", `keys = ["SESSION"]`))
+	c.Apply() // the rotation may complain: it named a key that goes
+	if has("JWT") || has("JWT_OLD") || !has("API") {
+		t.Error("the previous value of a key that was removed is still there, or the new key is not")
+	}
+	c.Apply().Require(t, 0)
+	c.advance(2 * time.Hour)
+	c.Apply().Require(t, 0)
+	c.nothingToDo()
+}
+
 // A rotation that broke off has to be finished with the keys that it was made for.
 func TestRotationInterruptedAndKeysChanged(t *testing.T) {
 	t.Parallel()

@@ -144,8 +144,8 @@ func keyProblems(key secretstore.Key, rules kmsRules) []keyProblem {
 // sameKey reports whether two names of a key mean the same one, for a secret or
 // for its replica in another region. A store may answer with an ARN or an id where
 // an alias was given; only then is the key asked for, and where that is not
-// permitted they count as the same: a plan must not show drift for lack of rights.
-func sameKey(ctx context.Context, store secretstore.Store, secret, region, a, b string) bool {
+// permitted the answer is what the caller has to go by.
+func sameKey(ctx context.Context, store secretstore.Store, secret, region, a, b string, ifNotPermitted bool) bool {
 	a, b = keyARN(secret, region, a), keyARN(secret, region, b)
 	if a == b {
 		return true
@@ -158,7 +158,10 @@ func sameKey(ctx context.Context, store secretstore.Store, secret, region, a, b 
 		a, b = b, a
 	}
 	key, err := keys.DescribeKey(ctx, a, region)
-	return errors.Is(err, secretstore.ErrAccessDenied) || err == nil && key.ARN == b
+	if errors.Is(err, secretstore.ErrAccessDenied) {
+		return ifNotPermitted
+	}
+	return err == nil && key.ARN == b
 }
 
 // keyARN completes the name of a key to an ARN, in the account and region of a

@@ -28,6 +28,15 @@ func replicaSpecs(ctx context.Context, replicas types.Set) []secretstore.Replica
 	return specs
 }
 
+// replicaKeys are the keys of replicas by region.
+func replicaKeys(ctx context.Context, replicas types.Set) map[string]string {
+	keys := map[string]string{}
+	for _, spec := range replicaSpecs(ctx, replicas) {
+		keys[spec.Region] = spec.KMSKeyID
+	}
+	return keys
+}
+
 func validateReplicas(ctx context.Context, config secretModel, diags *diag.Diagnostics) {
 	seen := map[string]bool{}
 	for _, replica := range replicaSpecs(ctx, config.Replicas) {
@@ -42,10 +51,7 @@ func validateReplicas(ctx context.Context, config secretModel, diags *diag.Diagn
 // setReplicas takes over the replicas that a secret has. One that failed counts
 // as missing, so that the next apply makes it again.
 func (m *secretModel) setReplicas(ctx context.Context, store secretstore.Store, secret secretstore.Secret) (diags diag.Diagnostics) {
-	known := map[string]string{}
-	for _, spec := range replicaSpecs(ctx, m.Replicas) {
-		known[spec.Region] = spec.KMSKeyID
-	}
+	known := replicaKeys(ctx, m.Replicas)
 	var elements []attr.Value
 	for _, replica := range secret.Replicas {
 		if replica.Status == secretstore.ReplicaFailed {
@@ -53,7 +59,7 @@ func (m *secretModel) setReplicas(ctx context.Context, store secretstore.Store, 
 			continue
 		}
 		key := replica.KMSKeyID
-		if sameKey(ctx, store, secret.ARN, replica.Region, known[replica.Region], key) {
+		if sameKey(ctx, store, secret.ARN, replica.Region, known[replica.Region], key, true) {
 			key = known[replica.Region]
 		}
 		elements = append(elements, types.ObjectValueMust(replicaType.AttrTypes, map[string]attr.Value{
@@ -75,12 +81,19 @@ func addFailedReplica(arn string, replica secretstore.Replica, diags *diag.Diagn
 
 // syncReplicas adds the replicas that are missing and removes those that are not
 // wanted. One with another key, or one that failed, is removed and made again.
-func syncReplicas(ctx context.Context, store secretstore.Store, secret secretstore.Secret, plan secretModel, diags *diag.Diagnostics) error {
+// before is the state of an update, or nil: where keys may not be asked for, the
+// replica of a secret that is taken over stays, since it may be in use.
+func syncReplicas(ctx context.Context, store secretstore.Store, secret secretstore.Secret, before *secretModel, plan secretModel, diags *diag.Diagnostics) error {
 	wanted := replicaSpecs(ctx, plan.Replicas)
+	keys := replicaKeys(ctx, plan.Replicas)
+	if before != nil {
+		keys = replicaKeys(ctx, before.Replicas)
+	}
 	var surplus []string
 	for _, replica := range secret.Replicas {
 		i := slices.IndexFunc(wanted, func(spec secretstore.ReplicaSpec) bool { return spec.Region == replica.Region })
-		keep := i >= 0 && replica.Status != secretstore.ReplicaFailed && sameKey(ctx, store, secret.ARN, replica.Region, wanted[i].KMSKeyID, replica.KMSKeyID)
+		keep := i >= 0 && replica.Status != secretstore.ReplicaFailed &&
+			sameKey(ctx, store, secret.ARN, replica.Region, wanted[i].KMSKeyID, replica.KMSKeyID, wanted[i].KMSKeyID == keys[replica.Region])
 		if keep {
 			wanted = slices.Delete(wanted, i, i+1)
 		} else {

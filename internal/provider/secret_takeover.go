@@ -115,6 +115,10 @@ func (r *secretResource) takeOver(ctx context.Context, store secretstore.Store, 
 		return secret, false
 	case live && restarted:
 		change = recreate(want, base)
+		if current := secret.VersionWith(secretstore.Current); current != base && !change.made(secret.ARN, current, base) {
+			base = current // made by a try for other keys or policies
+			change = recreate(want, base)
+		}
 	case !live && r.data.secrets.wasDeleted(name, secret.ARN):
 		base = secret.VersionWith(secretstore.Current)
 		change = recreate(want, base)
@@ -134,12 +138,12 @@ func (r *secretResource) takeOver(ctx context.Context, store secretstore.Store, 
 	r.data.secrets.take(secret.ARN, true)
 	if !live {
 		err = store.Restore(ctx, secret.ARN)
-		if err == nil && change.fresh {
-			err = store.Tag(ctx, secret.ARN, map[string]string{recreateTag: token + " " + base})
-		}
+	}
+	if mark := token + " " + base; err == nil && change.fresh && secret.Tags[recreateTag] != mark {
+		err = store.Tag(ctx, secret.ARN, map[string]string{recreateTag: mark})
 	}
 	if err == nil {
-		err = r.converge(ctx, store, secret.ARN, plan, want, change, diags)
+		err = r.converge(ctx, store, secret.ARN, nil, plan, want, change, diags)
 	}
 	if err != nil {
 		diags.Append(r.data.diagnose("take over", secret.ARN, err))

@@ -234,7 +234,9 @@ type valueChange struct {
 // recreate is the change that makes every value anew, from a version that was
 // current.
 func recreate(want wanted, base string) valueChange {
-	return valueChange{fresh: true, write: want.valueKeys(), what: "recreate " + base}
+	c := valueChange{fresh: true, write: want.valueKeys()}
+	c.what = c.name("recreate", want, base)
+	return c
 }
 
 // valueKeys are the keys to write for a whole value.
@@ -326,20 +328,29 @@ func (w wanted) forbidden(recorded map[string]policy.Policy) []string {
 	return keys
 }
 
-// describe names a change so that the same change has the same name in the next
-// apply, should this one break off. It holds no secret value.
+// describe names a change of the configuration.
 func (c valueChange) describe(config secretModel, want wanted) string {
+	static, _ := json.Marshal(want.static)
+	return c.name("configuration", want, string(static), config.ValueWOVersion.String(), config.ValuesWOVersion.String())
+}
+
+// name names a change so that the same change has the same name in the next apply,
+// should this one break off, and one of other keys or policies another. It holds no
+// secret value.
+func (c valueChange) name(kind string, want wanted, details ...string) string {
 	policies := map[string]policy.Policy{}
 	for _, key := range c.write {
 		if p, ok := want.policies[key]; ok {
 			policies[key] = p
 		}
 	}
-	text, _ := json.Marshal(map[string]any{
-		"json": want.json, "write": c.write, "remove": c.remove, "policies": policies, "static": want.static,
-		"value_wo_version": config.ValueWOVersion.String(), "values_wo_version": config.ValuesWOVersion.String(),
-	})
-	return fmt.Sprintf("configuration %x", sha256.Sum256(text))
+	text, _ := json.Marshal(map[string]any{"json": want.json, "write": c.write, "remove": c.remove, "policies": policies, "details": details})
+	return fmt.Sprintf("%s %x", kind, sha256.Sum256(text))
+}
+
+// made reports whether this change made a version from another.
+func (c valueChange) made(arn, version, from string) bool {
+	return secretstore.Replacement{Change: c.what}.Made(arn, version, from)
 }
 
 // empty reports whether the value stays as it is.

@@ -273,13 +273,15 @@ func TestSameKey(t *testing.T) {
 		{"", id, "arn:aws:kms:eu-west-1:123456789012:key/" + id, false},
 		{"eu-west-1", id, "arn:aws:kms:eu-west-1:123456789012:key/" + id, true},
 	} {
-		if got := sameKey(t.Context(), describingStore{arn: home + "key/" + id}, secret, test.region, test.a, test.b); got != test.want {
+		if got := sameKey(t.Context(), describingStore{arn: home + "key/" + id}, secret, test.region, test.a, test.b, !test.want); got != test.want {
 			t.Errorf("sameKey(%q, %q, %q) = %t", test.region, test.a, test.b, got)
 		}
 	}
 	denied := describingStore{err: &secretstore.Error{Kind: secretstore.ErrAccessDenied}}
-	if !sameKey(t.Context(), denied, secret, "", "alias/app", id) {
-		t.Error("a key that may not be described shows as drift")
+	for _, otherwise := range []bool{true, false} {
+		if sameKey(t.Context(), denied, secret, "", "alias/app", id, otherwise) != otherwise {
+			t.Errorf("a key that may not be described counts as the same: %t", !otherwise)
+		}
 	}
 }
 

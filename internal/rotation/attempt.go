@@ -231,7 +231,7 @@ func (a *attempt) keepEarlier(ctx context.Context) error {
 func (a *attempt) finish(ctx context.Context, out *Outcome) error {
 	if a.made.IsZero() { // made by an earlier run
 		var err error
-		if a.made, err = a.created(ctx, a.view.Secret, a.next); err != nil {
+		if a.made, err = a.Created(ctx, a.view.Secret, a.next); err != nil {
 			return err
 		}
 	}

@@ -378,3 +378,64 @@ func TestVersionOfAnotherIsNotSeenYet(t *testing.T) {
 	}
 	w.labels(theirs, first.Version)
 }
+
+// omitting is a store whose list does not have a version yet.
+type omitting struct {
+	secretstore.Store
+	version string
+	lists   int // so many times
+}
+
+func (s *omitting) Versions(ctx context.Context, id string) ([]secretstore.Version, error) {
+	versions, err := s.Store.Versions(ctx, id)
+	if s.lists--; s.lists >= 0 {
+		versions = slices.DeleteFunc(versions, func(v secretstore.Version) bool { return v.ID == s.version })
+	}
+	return versions, err
+}
+
+// A version that is described and not listed yet is young, not as old as its secret.
+func TestVersionThatIsNotListedYet(t *testing.T) {
+	t.Parallel()
+	for _, lists := range []int{1, 1000} {
+		t.Run(fmt.Sprint(lists), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"": "jwt"})
+			o := options{want: ninetyDays()}
+			run := func(version string) (out rotation.Outcome, made time.Time) {
+				t.Helper()
+				made = w.clock.Now()
+				w.clock.advance(time.Minute)
+				if lists > 1 {
+					made = w.clock.Now() // as far as can be told
+				}
+				r := w.rotator()
+				r.Store = &omitting{w.store, version, lists}
+				out, err := r.Run(t.Context(), w.arn, o.keys, o.resolve, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return out, made
+			}
+			w.mustCreate(o)
+			w.clock.advance(91 * rotation.Day)
+
+			outside := secretstore.DeriveVersionID("outside")
+			w.put(outside, another, secretstore.Current)
+			if out, made := run(outside); out.Action != rotation.Adopt || out.Version != outside || !out.Changed.Equal(made) {
+				t.Errorf("a version that someone else has just made was rotated (%v), or counts as made at %s", out.Action, out.Changed)
+			}
+
+			w.clock.advance(91 * rotation.Day)
+			w.breakAt("MoveLabel AWSPENDING", o)
+			next := w.view().Current()
+			out, made := run(next)
+			if out.Version != next || !out.Changed.Equal(made) {
+				t.Errorf("version %s of an attempt that another run finishes counts as made at %s", out.Version, out.Changed)
+			}
+			if record := w.view().Record; !record.At.Equal(made) {
+				t.Errorf("the record says %s", record.At)
+			}
+		})
+	}
+}

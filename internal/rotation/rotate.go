@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/clock"
@@ -147,23 +148,36 @@ func (r Rotator) State(ctx context.Context, v View) (State, error) {
 	}
 	at, err := v.Secret.CreatedAt.UTC().Truncate(time.Second), error(nil)
 	if s.Version != v.Secret.FirstVersion() {
-		at, err = r.created(ctx, v.Secret, s.Version)
+		at, err = r.Created(ctx, v.Secret, s.Version)
 	}
 	s.Made, s.Changed = at, at
 	return s, err
 }
 
-func (r Rotator) created(ctx context.Context, secret secretstore.Secret, version string) (time.Time, error) {
-	versions, err := r.Store.Versions(ctx, secret.ARN)
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, v := range versions {
-		if v.ID == version && !v.CreatedAt.IsZero() {
-			return v.CreatedAt.UTC().Truncate(time.Second), nil
+// Created returns when a version with a label was made. A store that lags behind may
+// describe a version and not list it yet: it is listed again for some seconds, and
+// then counts as made now. As old as its secret it would be rotated again.
+func (r Rotator) Created(ctx context.Context, secret secretstore.Secret, version string) (time.Time, error) {
+	for try := 1; ; try++ {
+		versions, err := r.Store.Versions(ctx, secret.ARN)
+		if err != nil {
+			return time.Time{}, err
+		}
+		at := r.Clock.Now()
+		i := slices.IndexFunc(versions, func(v secretstore.Version) bool { return v.ID == version })
+		if i >= 0 {
+			at = versions[i].CreatedAt
+			if at.IsZero() {
+				at = secret.CreatedAt
+			}
+		}
+		if i >= 0 || try > int(patience/pause) {
+			return at.UTC().Truncate(time.Second), nil
+		}
+		if err := r.Sleep(ctx, pause); err != nil {
+			return time.Time{}, err
 		}
 	}
-	return secret.CreatedAt.UTC().Truncate(time.Second), nil
 }
 
 func (r Rotator) act(ctx context.Context, v View, plan Plan, out *Outcome) error {

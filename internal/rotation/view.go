@@ -293,6 +293,21 @@ func PreviousToKeep(records map[string]Record, changed []string, now time.Time) 
 	return latest.Previous
 }
 
+// PreviousKeys returns the names under which a secret with these records holds
+// previous values of keys, sorted.
+func PreviousKeys(records map[string]Record, keys []string) []string {
+	var names []string
+	for tag, r := range records {
+		for _, key := range keys {
+			if r.Suffix != "" && concerns(records, tag, []string{key}) {
+				names = append(names, key+r.Suffix)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // concerns reports whether a record is about one of the keys. That of the whole
 // secret is about those that no other names.
 func concerns(records map[string]Record, tag string, keys []string) bool {

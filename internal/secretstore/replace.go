@@ -95,8 +95,8 @@ func (r Replacement) name(try int) string {
 	return r.Change + ", try " + strconv.Itoa(try+1)
 }
 
-// made reports whether a try of this change made a version from another.
-func (r Replacement) made(arn, version, from string) bool {
+// Made reports whether a try of this change made a version from another.
+func (r Replacement) Made(arn, version, from string) bool {
 	for try := range maxTries {
 		if version == DeriveVersionID(arn, from, r.name(try)) {
 			return true
@@ -122,7 +122,7 @@ func (r Replacement) same(ctx context.Context, store Store, id, version string) 
 // else's change is under way; neither changes anything.
 func ReplaceCurrent(ctx context.Context, store Store, secret Secret, change Replacement) error {
 	base, previous, pending := secret.VersionWith(Current), secret.VersionWith(Previous), secret.VersionWith(Pending)
-	if base != "" && change.made(secret.ARN, base, previous) {
+	if base != "" && change.Made(secret.ARN, base, previous) {
 		same, err := change.same(ctx, store, secret.ARN, base)
 		if err != nil {
 			return err
@@ -232,7 +232,7 @@ func finish(ctx context.Context, store Store, id, left, version string, pending 
 // madeBefore reports whether a change made a version from any other.
 func madeBefore(ctx context.Context, store Store, id, version string, change Replacement) (bool, error) {
 	versions, err := store.Versions(ctx, id)
-	return slices.ContainsFunc(versions, func(v Version) bool { return change.made(id, version, v.ID) }), err
+	return slices.ContainsFunc(versions, func(v Version) bool { return change.Made(id, version, v.ID) }), err
 }
 
 func refuseForeign(secret Secret, pending string) error {
