@@ -8,7 +8,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -174,7 +173,7 @@ func (k *kit) measure(s stack, n int, latency time.Duration, result func(sample)
 }
 
 // spread returns the smallest, the median and the largest of a list.
-func spread[T cmp.Ordered](list []T) (low, median, high T) {
-	sorted := slices.Sorted(slices.Values(list))
-	return sorted[0], sorted[(len(sorted)-1)/2], sorted[len(sorted)-1]
+func spread[T ~int | ~int64 | ~float64](list []T) (low, median, high T) {
+	sorted, n := slices.Sorted(slices.Values(list)), len(list)
+	return sorted[0], (sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[n-1]
 }
