@@ -255,7 +255,7 @@ func TestSecretInterruptedReplacementAndEdited(t *testing.T) {
 				resource.TestStep{
 					PreConfig:   func() { b.fake.Inject(fault) },
 					Taint:       []string{address},
-					Config:      jwtConfig(b, "mind", ""),
+					Config:      jwtConfig(b, "mind", "  length = 80"),
 					ExpectError: regexp.MustCompile(`Access denied`),
 				},
 				resource.TestStep{ // breaks off again, with yet another mind
