@@ -42,7 +42,7 @@ func Start(t testing.TB) string {
 	path, err := exec.LookPath("moto_server")
 	if err != nil {
 		const message = "moto_server is not on the PATH, so the AWS calls of this test were not checked against moto; " +
-			"to install it: pip install 'moto[server]'"
+			"to install it: python3 -m venv VENV && VENV/bin/pip install -r tools/requirements.txt, with VENV/bin on the PATH"
 		if os.Getenv("CI") == "true" {
 			t.Fatal(message)
 		}
