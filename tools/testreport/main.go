@@ -5,9 +5,9 @@
 // wants to see of it: one line per package, the whole output of every test that
 // failed, every test that was skipped and why, and the totals. It exits with 1 if
 // a test or a build failed or no test ran, and with -no-skips also if one was
-// skipped for want of something, a tool for example. What a store, or a version of
-// Terraform or OpenTofu, cannot do by its nature is skipped with "not tested on this
-// store" or "not tested on this version", and only listed.
+// skipped for want of something, a tool for example. What cannot be had is skipped with
+// "not tested on this" and what does not have it, and only listed: a "store", a "version"
+// of Terraform, OpenTofu or Node.js, or a "mirror" of the registry that has no more.
 package main
 
 import (
@@ -55,7 +55,7 @@ type skip struct{ test, reason string }
 
 // inherent begins the reason of a skip that nothing could be installed against. A
 // reason has to follow.
-var inherent = regexp.MustCompile(`not tested on this (store|version): \S`)
+var inherent = regexp.MustCompile(`not tested on this (store|version|mirror): \S`)
 
 func (s skip) avoidable() bool { return !inherent.MatchString(s.reason) }
 
@@ -147,7 +147,7 @@ func (r *report) print(out io.Writer, noSkips bool) bool {
 		ok = false
 	}
 	if noSkips && slices.ContainsFunc(r.skipped, skip.avoidable) {
-		fmt.Fprintln(out, "\nnothing may be skipped here but what a store or a version cannot do")
+		fmt.Fprintln(out, "\nnothing may be skipped here but what a store or a version cannot do, or a mirror does not have")
 		ok = false
 	}
 	if r.failedPackages > 0 {

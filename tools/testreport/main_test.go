@@ -25,6 +25,9 @@ func TestReport(t *testing.T) {
 		gated = `{"Action":"output","Package":"p","Test":"TestE","Output":"    e_test.go:9: not tested on this version: OpenTofu 1.11 does not know the block\n"}
 {"Action":"skip","Package":"p","Test":"TestE"}
 `
+		mirrored = `{"Action":"output","Package":"p","Test":"TestG","Output":"    g_test.go:9: not tested on this mirror: it has no hashicorp/random\n"}
+{"Action":"skip","Package":"p","Test":"TestG"}
+`
 		unexplained = `{"Action":"output","Package":"p","Test":"TestF","Output":"    f_test.go:9: not tested on this version: \n"}
 {"Action":"skip","Package":"p","Test":"TestF"}
 `
@@ -55,6 +58,7 @@ func TestReport(t *testing.T) {
 		{"a skip is named", pass + skipped + ok, false, true, []string{"p TestB: b_test.go:9: moto_server is not installed\n", "1 passed, 0 failed, 1 skipped\n"}, "=== RUN"},
 		{"an inherent skip cannot", pass + inherentSkip + ok, true, true, []string{"p TestD: d_test.go:9: not tested on this store: its time", "1 passed, 0 failed, 1 skipped\n"}, ""},
 		{"nor a version's", pass + gated + ok, true, true, []string{"p TestE: e_test.go:9: not tested on this version: OpenTofu 1.11", "1 passed, 0 failed, 1 skipped\n"}, ""},
+		{"nor one for what a mirror lacks", pass + mirrored + ok, true, true, []string{"p TestG: g_test.go:9: not tested on this mirror: it has no", "1 passed, 0 failed, 1 skipped\n"}, ""},
 		{"unless it gives no reason", pass + unexplained + ok, true, false, []string{"nothing may be skipped"}, ""},
 		{"a skip can fail", pass + skipped + ok, true, false, []string{"nothing may be skipped"}, ""},
 		{"a failure is shown", pass + failed, false, false, []string{"c_test.go:3: wrong\n", "FAIL\tp\t0.1s\n", "1 passed, 1 failed, 0 skipped\n"}, "chatty"},
