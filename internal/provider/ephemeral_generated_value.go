@@ -95,7 +95,7 @@ func (r *generatedValue) Open(ctx context.Context, req ephemeral.OpenRequest, re
 	}
 	value, err := generate.Value(resolved)
 	if err != nil {
-		resp.Diagnostics.AddAttributeError(path.Root("category"), "Value Cannot Be Generated", err.Error())
+		resp.Diagnostics.AddAttributeError(path.Root("category"), "Value cannot be generated", err.Error())
 		return
 	}
 	model.Value = types.StringValue(value)

@@ -206,7 +206,7 @@ func validateBlock(t *testing.T, where, text string) {
 func testNames(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, match := range testFunction.FindAllStringSubmatch(goSources(t, true), -1) {
+	for _, match := range testFunction.FindAllStringSubmatch(testSources(t), -1) {
 		names = append(names, match[1])
 	}
 	return names
@@ -214,13 +214,12 @@ func testNames(t *testing.T) []string {
 
 var testFunction = regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
 
-// goSources returns the Go files of the module, tests or others, one after the
-// other.
-func goSources(t *testing.T, tests bool) string {
+// testSources returns the tests of the module, one file after the other.
+func testSources(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
 	err := filepath.WalkDir(filepath.Join("..", "..", "internal"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") != tests {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
 			return err
 		}
 		content, err := os.ReadFile(path)
@@ -231,25 +230,6 @@ func goSources(t *testing.T, tests bool) string {
 		t.Fatal(err)
 	}
 	return all.String()
-}
-
-// TestTroubleshootingQuotesTheProvider keeps the guide on messages and the messages
-// together: each heading of the third level is the summary of a diagnostic.
-func TestTroubleshootingQuotesTheProvider(t *testing.T) {
-	guide, err := os.ReadFile(filepath.Join("..", "..", "templates", "guides", "troubleshooting.md.tmpl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	summaries := regexp.MustCompile("(?m)^### (.*)$").FindAllStringSubmatch(string(guide), -1)
-	if len(summaries) < 50 {
-		t.Errorf("the guide has %d messages", len(summaries))
-	}
-	source := goSources(t, false)
-	for _, summary := range summaries {
-		if !strings.Contains(source, `"`+summary[1]+`"`) {
-			t.Errorf("no diagnostic has the summary %q", summary[1])
-		}
-	}
 }
 
 // TestThreatModelNamesTests looks for the tests by which the guide says that a
