@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -230,8 +231,8 @@ func TestMigrationFromAWS(t *testing.T) {
 	w.Plan("-var=incident=INC-42").Require(t, 0)
 }
 
-// The values of a script's .env file, and a key that the script did not have. %s are
-// the arguments that supply the values.
+// What the secret of the guide is put into, with a rotation of the key that the script
+// did not have.
 const fromEnvFile = tfcli.RequiredProviders + `
 provider "roi" {
   environment = "development"
@@ -241,17 +242,6 @@ variable "incident" {
   default = "none so far"
 }
 
-resource "roi_secret" "app" {
-  name = "shop/development/app"
-
-  keys = {
-    JWT_SECRET     = { category = "jwt" }
-    DB_PASSWORD    = { category = "database" }
-    WEBHOOK_SECRET = { category = "webhook" }
-  }
-%s
-}
-
 resource "roi_secret_rotation" "webhook" {
   secret_id = roi_secret.app.id
   keys      = ["WEBHOOK_SECRET"]
@@ -259,19 +249,18 @@ resource "roi_secret_rotation" "webhook" {
 }
 `
 
-const envFileValues = `
-  values_wo = {
-    for name in ["DB_PASSWORD", "JWT_SECRET"] :
-    name => trim(regex("(?m)^${name}=(.*)$", sensitive(file("${path.module}/.env")))[0], "'")
-  }
-  values_wo_version = 1
-`
+// envFileValues are the arguments that supply the values.
+var envFileValues = regexp.MustCompile(`(?s)\n  values_wo = \{\n.*?\n  \}\n  values_wo_version = 1\n`)
 
 // The values of a .env file become those of a secret, and stay so until the arguments
 // that supply them are taken away. Then the keys are generated ones, which the plan
 // says.
 func TestMigrationFromEnvFile(t *testing.T) {
 	t.Parallel()
+	blocks := blocksTestedBy(t, "migration", t.Name())
+	if len(blocks) != 1 {
+		t.Fatalf("the guide has %d blocks for this test, want 1", len(blocks))
+	}
 	w := tfcli.New(t)
 	b := backend{store: localstore.New(localstore.Config{Path: filepath.Join(w.Dir, localstore.DefaultPath)}, clock.System{})}
 	const id = "shop/development/app"
@@ -292,8 +281,10 @@ func TestMigrationFromEnvFile(t *testing.T) {
 		}
 		values = present
 	}
-	w.WriteFile("main.tf", fmt.Sprintf(fromEnvFile, envFileValues))
+	w.WriteFile("main.tf", fromEnvFile)
+	w.WriteFile("app.tf", blocks[0])
 	w.Init()
+	w.Run("fmt", "-check", "-diff", "-no-color").Require(t, 0)
 	w.PlanJSON()
 	w.Run("apply", "-input=false", "-no-color", "tfplan").Require(t, 0)
 	now("WEBHOOK_SECRET")
@@ -304,7 +295,7 @@ func TestMigrationFromEnvFile(t *testing.T) {
 	w.Plan("-var=incident=INC-42").Require(t, 0)
 	w.LeakCheck(scanner, ".env")
 
-	w.WriteFile("main.tf", fmt.Sprintf(fromEnvFile, ""))
+	w.WriteFile("app.tf", envFileValues.ReplaceAllString(blocks[0], ""))
 	if err := os.Remove(filepath.Join(w.Dir, ".env")); err != nil {
 		t.Fatal(err)
 	}
