@@ -94,6 +94,18 @@ func TestGitHubWorkflowIsValid(t *testing.T) {
 	}
 }
 
+func TestWorkflowsOfThisRepositoryAreValid(t *testing.T) {
+	t.Parallel()
+	workflows, err := filepath.Glob(filepath.Join("..", "..", ".github", "workflows", "*.yml"))
+	if err != nil || len(workflows) == 0 {
+		t.Fatalf("there are no workflows: %v", err)
+	}
+	tool := goTool(t, "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", actionlintVersion)
+	if text, err := exec.Command(tool, append([]string{"-no-color", "-pyflakes=", "-shellcheck="}, workflows...)...).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 // Everything that the workflow runs, in its order, with the rights that its roles
 // have.
 func TestGitHubGate(t *testing.T) {
