@@ -285,7 +285,18 @@ func TestRemove(t *testing.T) {
 			revision := write(t, f, "first\n").Revision
 			write(t, f, "second\n")
 			return revision
-		}, want: Removed{Foreign: true}, stays: true},
+		}, want: Removed{Foreign: "that of the other"}, stays: true},
+		"updated, and not saved": {prepare: func(t *testing.T, f File) string {
+			revision := write(t, f, "first\n").Revision
+			for _, text := range []string{"second\n", "third\n"} {
+				update := writeOf(text)
+				update.Was = revision
+				if _, err := f.Write(update); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return revision
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -300,6 +311,9 @@ func TestRemove(t *testing.T) {
 				if len(content(t, test.want.Kept)) == 0 {
 					t.Error("the copy is empty")
 				}
+			}
+			if test.want.Foreign != "" {
+				test.want.Foreign = status(t, f).Revision
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Error(diff)

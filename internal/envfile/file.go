@@ -32,6 +32,7 @@ type Status struct {
 	Mode     fs.FileMode // permissions only
 	Recorded bool        // there is a record of a write
 	Revision string      // names the last write on record
+	Was      string      // Write.Was of that write
 	Current  bool        // it holds what the last write put there
 	Ours     bool        // it holds that, or what the last write was to replace
 }
@@ -47,7 +48,7 @@ func (f File) inspect(open func(string) (*os.File, error)) (Status, error) {
 		return s, err
 	}
 	if record != nil {
-		s.Recorded, s.Revision = true, record.Revision
+		s.Recorded, s.Revision, s.Was = true, record.Revision, record.Was
 	}
 	info, err := os.Lstat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -85,7 +86,8 @@ func openOwn(path string) (*os.File, error) {
 type Write struct {
 	Content secretstore.Plaintext
 	Mode    fs.FileMode
-	Backup  bool // keep a copy of what is replaced
+	Backup  bool   // keep a copy of what is replaced
+	Was     string // revision that the state of the same resource has, "" for a new one
 	Now     time.Time
 }
 
@@ -120,6 +122,7 @@ func (f File) Write(w Write) (done Written, err error) {
 		return Written{}, err
 	}
 	next := newRecord()
+	next.Was = w.Was
 	next.Fingerprint = next.sumText(w.Content.Reveal())
 	temporary, err := f.temporary(strings.NewReader(w.Content.Reveal()), w.Mode)
 	if err != nil {
@@ -153,14 +156,14 @@ func (f File) SetMode(mode fs.FileMode) error {
 
 // Remove asks for the removal of a file.
 type Remove struct {
-	Revision string // the write whose file is to go
+	Revision string // that the state of the resource has
 	Backup   bool   // keep a copy if somebody changed it
 	Now      time.Time
 }
 
 // Removed is what a removal did.
 type Removed struct {
-	Foreign bool   // the record names another write: nothing was removed
+	Foreign string // the write on record if it is not of this resource: nothing was removed
 	Changed bool   // the file was not as it had been written
 	Kept    string // path of the copy of such a file, or ""
 	Left    bool   // the folder beside the file is still there, because of what others wrote
@@ -168,6 +171,9 @@ type Removed struct {
 
 // Remove removes the file with its record and the copy of what was written before
 // it. Copies of what others wrote stay, since they may be the only ones.
+//
+// A write whose revision was never saved in state is told by the one that it followed:
+// it was an update of the resource that is removed.
 func (f File) Remove(r Remove) (Removed, error) {
 	changing.Lock()
 	defer changing.Unlock()
@@ -175,8 +181,8 @@ func (f File) Remove(r Remove) (Removed, error) {
 	if err != nil {
 		return Removed{}, err
 	}
-	if before.Recorded && before.Revision != r.Revision {
-		return Removed{Foreign: true}, nil
+	if before.Recorded && before.Revision != r.Revision && (before.Was == "" || before.Was != r.Revision) {
+		return Removed{Foreign: before.Revision}, nil
 	}
 	done := Removed{Changed: before.Exists && !before.Ours}
 	if done.Changed && r.Backup {

@@ -25,7 +25,8 @@ const recordVersion = 1
 // that has the values: same owner, mode 0600.
 type record struct {
 	Version     int    `json:"version"`
-	Revision    string `json:"revision"` // names the write
+	Revision    string `json:"revision"`      // names the write
+	Was         string `json:"was,omitempty"` // see Write
 	Key         []byte `json:"key"`
 	Fingerprint []byte `json:"fingerprint"`        // of what was written
 	Replaces    []byte `json:"replaces,omitempty"` // of what it replaced, if that was written by this package
@@ -83,7 +84,7 @@ func decode(text []byte) (r record, ok bool) {
 	if json.Unmarshal(text, &r) != nil || r.Version < 1 {
 		return r, false
 	}
-	return r, r.Version > recordVersion || len(r.Key) == sha256.Size && len(r.Fingerprint) == sha256.Size
+	return r, r.Version > recordVersion || r.Revision != "" && len(r.Key) == sha256.Size && len(r.Fingerprint) == sha256.Size
 }
 
 func (f File) save(r record) error {

@@ -131,6 +131,7 @@ func (r *envFileResource) ModifyPlan(ctx context.Context, req resource.ModifyPla
 type envFileRun struct {
 	mu      sync.Mutex
 	planned map[string]bool // by path, with symbolic links resolved
+	written map[string]bool // by revision
 }
 
 // claim notes that a resource is planned to write a file, and reports whether it is
@@ -144,6 +145,25 @@ func (r *envFileRun) claim(file string) bool {
 	}
 	put(&r.planned, file, true)
 	return true
+}
+
+// write writes a file, and notes it before wrote can be asked.
+func (r *envFileRun) write(file envfile.File, w envfile.Write) (envfile.Written, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	written, err := file.Write(w)
+	if err == nil {
+		put(&r.written, written.Revision, true)
+	}
+	return written, err
+}
+
+// wrote reports whether a write was one of this run: where a resource takes the place
+// of another, its file may be written before the removal of the other one comes.
+func (r *envFileRun) wrote(revision string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.written[revision]
 }
 
 // resolve returns the file, and reports what is wrong with its path.

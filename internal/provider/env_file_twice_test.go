@@ -114,7 +114,11 @@ func TestEnvFileOfOneResourceAfterAnother(t *testing.T) {
 			c := newCLI(t)
 			c.apply(test.before...)
 			c.write(test.after...)
-			c.Apply(test.command...).Require(t, 0)
+			result := c.Apply(test.command...)
+			result.Require(t, 0)
+			if strings.Contains(result.Message(), "was left") {
+				t.Errorf("the apply warns: %s", result.Message())
+			}
 			if test.again {
 				c.Apply().Require(t, 0)
 			}
@@ -127,4 +131,30 @@ func TestEnvFileOfOneResourceAfterAnother(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An update whose state was not saved is one of the same resource, which a destroy
+// ends. What is not known to be, it leaves and says so.
+func TestEnvFileOfUnsavedUpdate(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	written := func(by string) string {
+		return strings.Replace(plainFile("test", `".env"`), `value = "test"`, "value = "+quote(by), 1)
+	}
+	c.apply(written("first"))
+	first := c.State()
+	c.apply(written("second"))
+	second := c.State()
+	c.WriteFile("terraform.tfstate", first)
+	c.Destroy().Require(t, 0)
+	c.writtenBy(".env", "")
+	c.besideIs()
+
+	c.WriteFile("terraform.tfstate", first)
+	c.apply(written("third"))
+	c.WriteFile("terraform.tfstate", second)
+	result := c.Destroy()
+	result.Require(t, 0)
+	c.contains(result, "File was left as it is", `/.env" was last written by another roi_env_file, or by an apply whose state is not the present one. It was left, with`)
+	c.writtenBy(".env", "third")
 }

@@ -304,8 +304,12 @@ func (r *envFileResource) write(ctx context.Context, file envfile.File, plan, st
 	if !ok {
 		return false
 	}
-	written, err := file.Write(envfile.Write{
-		Content: content, Mode: plan.permissions(), Backup: plan.Backup.ValueBool(), Now: r.data.Clock().Now(),
+	was := ""
+	if state != nil {
+		was = state.Revision.ValueString()
+	}
+	written, err := r.data.envFiles.write(file, envfile.Write{
+		Content: content, Mode: plan.permissions(), Backup: plan.Backup.ValueBool(), Was: was, Now: r.data.Clock().Now(),
 	})
 	if err != nil {
 		diags.Append(explainFile("write", file.Path(), err))
@@ -343,6 +347,10 @@ func (r *envFileResource) Delete(ctx context.Context, req resource.DeleteRequest
 			problem.Path, problem.Kind))
 	case err != nil:
 		resp.Diagnostics.Append(explainFile("remove", state.Path.ValueString(), err))
+	case removed.Foreign != "" && !r.data.envFiles.wrote(removed.Foreign):
+		resp.Diagnostics.AddWarning("File was left as it is", fmt.Sprintf(
+			"The file %q was last written by another roi_env_file, or by an apply whose state is not the present one. It was left, with %q. "+
+				"If no other resource has this path, remove both by hand: they may hold secrets.", file.Path(), file.Folder()))
 	case removed.Kept != "":
 		resp.Diagnostics.AddWarning("Copy of the removed file was kept", fmt.Sprintf(
 			"The file %q was changed outside Terraform, and was removed. What it held is now in %q. It may hold secrets: remove it when you no longer need it.",
