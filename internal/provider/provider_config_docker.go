@@ -19,7 +19,7 @@ func dockerAttribute() schema.Attribute {
 			"host": schema.StringAttribute{
 				Optional: true,
 				MarkdownDescription: "Address of the Docker daemon: `unix://`, `tcp://`, `npipe://`, or `ssh://user@host`, which runs `docker` on that host through the `ssh` " +
-					"command. Default: the environment variable `DOCKER_HOST`, also where `context` is `default`; then the daemon of this machine. Conflicts with `context`.",
+					"command. Default: the environment variable `DOCKER_HOST`, also where `context` is `default`; then the daemon of this machine. It must not hold a password. Conflicts with `context`.",
 				Validators: []validator.String{dockerHostRule, stringvalidator.ConflictsWith(siblings("context")...)},
 			},
 			"context": schema.StringAttribute{

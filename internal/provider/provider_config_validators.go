@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/rotation"
+	"github.com/roi-systems/terraform-provider-roi/internal/swarm"
 )
 
 // stringRule is a validator of one string: must says what it has to be, as the
@@ -137,7 +138,8 @@ func isIAMARN(s, resource string) bool {
 }
 
 var endpointRule = stringRule{
-	must: `must be an http or https URL such as "https://vpce-0abc.secretsmanager.eu-west-1.vpce.amazonaws.com"`,
+	must:   `must be an http or https URL without a user name or password, such as "https://vpce-0abc.secretsmanager.eu-west-1.vpce.amazonaws.com"`,
+	hidden: true,
 	ok: func(s string) bool {
 		u, err := url.Parse(s)
 		return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
@@ -154,10 +156,12 @@ var proxyRule = stringRule{
 	},
 }
 
-// dockerHostRule knows the kinds of address that the Docker command line knows.
-var dockerHostRule = matching(
-	`must begin with unix://, tcp://, http://, https://, npipe:// or ssh://, as in "ssh://deploy@swarm.example"`,
-	`^(unix|tcp|http|https|npipe|ssh)://.+`)
+// dockerHostRule never shows the address: it may have a password, which is refused.
+var dockerHostRule = stringRule{
+	must:   `must begin with unix://, tcp://, http://, https://, npipe:// or ssh://, as in "ssh://deploy@swarm.example", and have no password`,
+	hidden: true,
+	ok:     func(s string) bool { return swarm.CheckHost(s) == nil },
+}
 
 // pemRule never shows the text: what is pasted by mistake may be the key.
 var pemRule = stringRule{

@@ -138,8 +138,8 @@ func TestProviderConfigProblems(t *testing.T) {
 		},
 		"endpoint": {
 			config: object{"aws": object{"endpoints": object{"sts": "sts.example"}}},
-			want: []string{`aws.endpoints.sts: Invalid Attribute Value: Attribute aws.endpoints.sts must be an http or https URL such as ` +
-				`"https://vpce-0abc.secretsmanager.eu-west-1.vpce.amazonaws.com", got: "sts.example"`},
+			want: []string{`aws.endpoints.sts: Invalid Attribute Value: Attribute aws.endpoints.sts must be an http or https URL without a user name or password, ` +
+				`such as "https://vpce-0abc.secretsmanager.eu-west-1.vpce.amazonaws.com"`},
 		},
 		"docker host and context": {
 			config: object{"docker": object{"host": "unix:///run/docker.sock", "context": "prod"}},
@@ -148,7 +148,7 @@ func TestProviderConfigProblems(t *testing.T) {
 		"docker host": {
 			config: object{"docker": object{"host": "swarm.example:2376"}},
 			want: []string{`docker.host: Invalid Attribute Value: Attribute docker.host must begin with unix://, tcp://, http://, https://, npipe:// or ssh://, ` +
-				`as in "ssh://deploy@swarm.example", got: "swarm.example:2376"`},
+				`as in "ssh://deploy@swarm.example", and have no password`},
 		},
 		"docker certificate alone": {
 			config: object{"docker": object{"cert_material": "-----BEGIN CERTIFICATE-----"}},
@@ -199,6 +199,9 @@ func TestRejectedSecretsAreNotShown(t *testing.T) {
 		"token too long":    {"aws": object{"assume_role_with_web_identity": object{"web_identity_token": strings.Repeat(planted, 3000)}}},
 		"http proxy":        {"aws": object{"http_proxy": "user:" + planted + "@proxy.example"}},
 		"https proxy":       {"aws": object{"https_proxy": "http://user:" + planted + "%zz@proxy.example"}},
+		"endpoint":          {"aws": object{"endpoints": object{"sts": "https://user:" + planted + "@sts.example"}}},
+		"docker host":       {"docker": object{"host": "ssh://user:" + planted + "@swarm.example"}},
+		"no docker host":    {"docker": object{"host": "user:" + planted + "@swarm.example"}},
 		"key material":      {"docker": object{"key_material": planted, "cert_material": "-----BEGIN CERTIFICATE-----"}},
 		"key in wrong spot": {"docker": object{"ca_material": planted}},
 	} {

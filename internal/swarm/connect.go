@@ -13,8 +13,10 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/docker/cli/cli/connhelper"
@@ -61,6 +63,11 @@ func (c Connection) Client() (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if target.host != "" {
+		if err := CheckHost(target.host); err != nil {
+			return nil, fmt.Errorf("the Docker host, from the configuration, %s or a context, %w", envHost, err)
+		}
+	}
 	options := []client.Opt{client.WithAPIVersionFromEnv()}
 	if c.UserAgent != "" {
 		options = append(options, client.WithUserAgent(c.UserAgent))
@@ -96,6 +103,30 @@ func (c Connection) Client() (*client.Client, error) {
 	}
 	return made, nil
 }
+
+// CheckHost reports what is wrong with the address of a daemon, as the end of a
+// sentence. What may be a password of it is not in the error.
+func CheckHost(host string) error {
+	scheme, rest, _ := strings.Cut(host, "://")
+	switch {
+	case !slices.Contains(hostSchemes, scheme) || rest == "":
+		return errors.New(`must begin with unix://, tcp://, http://, https://, npipe:// or ssh://, as in "ssh://deploy@swarm.example"`)
+	case scheme == "unix" || scheme == "npipe":
+		return nil
+	}
+	address, err := url.Parse(host)
+	if err != nil || address.RawQuery != "" || address.Fragment != "" || strings.Contains(address.Path, "@") {
+		// A password with such characters in it would be in the error of the parser.
+		return fmt.Errorf("must be an address such as %s://NAME:PORT, with nothing behind it but a path", scheme)
+	}
+	_, secret := address.User.Password()
+	if secret || address.User != nil && scheme != "ssh" {
+		return fmt.Errorf("must not have a password, and a user only with ssh://, which logs in with a key; got %s://…@%s", scheme, address.Host)
+	}
+	return nil
+}
+
+var hostSchemes = []string{"unix", "tcp", "http", "https", "npipe", "ssh"}
 
 // endpoint is where a daemon is.
 type endpoint struct {

@@ -310,7 +310,7 @@ func TestConnectionRefusesWhatIsNotVerified(t *testing.T) {
 		"folder without cert.pem":   {Connection{Host: secure, CertPath: keyOnly}, nil, "cert.pem"},
 		"missing context":           {Connection{Context: "missing"}, map[string]string{envConfig: folder}, "docker context ls"},
 		"missing context in env":    {Connection{}, map[string]string{envConfig: folder, envContext: "missing"}, "docker context ls"},
-		"an address without a host": {Connection{Host: "ssh://"}, nil, "hostname is empty"},
+		"an address without a host": {Connection{Host: "ssh:///"}, nil, "hostname is empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clearEnvironment(t)
@@ -354,4 +354,44 @@ func TestConnectionContactsNothing(t *testing.T) {
 		_ = api.Close()
 	}
 	time.Sleep(50 * time.Millisecond)
+}
+
+// A password in the address of a daemon is refused before anything is asked of it, and
+// is in no error, wherever the address is from and however it is written.
+func TestConnectionRefusesPasswords(t *testing.T) {
+	const marker = "pl4nted"
+	for host, want := range map[string]string{
+		"ssh://deploy:" + marker + "@swarm.example":      "must not have a password, and a user only with ssh://, which logs in with a key; got ssh://…@swarm.example",
+		"tcp://deploy:" + marker + "@swarm.example:2376": "got tcp://…@swarm.example:2376",
+		"https://" + marker + "@swarm.example":           "got https://…@swarm.example",
+		"ssh://deploy:" + marker + "%zz@swarm.example":   "must be an address such as ssh://NAME:PORT",
+		"ssh://deploy:" + marker + "#@swarm.example":     "must be an address",
+		"ssh://deploy:12#" + marker + "@swarm.example":   "must be an address",
+		"ssh://deploy:12?" + marker + "@swarm.example":   "must be an address",
+		"ssh://deploy:12/" + marker + "@swarm.example":   "must be an address",
+		"deploy:" + marker + "@swarm.example":            "must begin with unix://",
+		"ftp://deploy:" + marker + "@swarm.example":      "must begin with unix://",
+	} {
+		for source, connection := range map[string]Connection{"argument": {Host: host}, "variable": {}, "context": {Context: "remote"}} {
+			clearEnvironment(t)
+			switch source {
+			case "variable":
+				t.Setenv(envHost, host)
+			case "context":
+				t.Setenv(envConfig, writeContext(t, "remote", host, false))
+			}
+			_, err := connection.Client()
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: no error with %q", source, want)
+			}
+			if text := fmt.Sprintf("%v %+v %#v", err, err, err); err != nil && (strings.Contains(text, marker[:4]) || strings.Contains(err.Error(), ":12")) {
+				t.Errorf("%s: the error with %q holds a part of the password", source, want)
+			}
+		}
+	}
+	for _, host := range []string{"unix:///run/docker.sock", "npipe:////./pipe/docker_engine", "tcp://[::1]:2376/docker", "ssh://deploy@swarm.example:22/run/docker.sock"} {
+		if err := CheckHost(host); err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
 }

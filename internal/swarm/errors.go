@@ -12,6 +12,8 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
 // What can go wrong, for errors.Is. An Error has exactly one of these as its Kind.
@@ -166,6 +168,16 @@ func failure(op, what, object string, err error) error {
 		return fmt.Errorf("%s %q: %w", op, object, err)
 	}
 	return &Error{Op: op, Object: object, Kind: kindOf(what, object, err), Err: err}
+}
+
+// withoutValue takes a value out of what a failure says: whoever answered, a proxy for
+// instance, may have quoted the request.
+func withoutValue(err error, value secretstore.Plaintext) error {
+	var failed *Error
+	if errors.As(err, &failed) {
+		failed.Err = errors.New(secretstore.Redact(failed.Err.Error(), value.Reveal()))
+	}
+	return err
 }
 
 // dialTimedOut reports whether a host did not answer in the time of the dialer. Its

@@ -6,6 +6,7 @@ package swarm
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,8 +17,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/containerd/errdefs"
 	"github.com/moby/moby/api/types/swarm"
 	"github.com/moby/moby/client"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/secretstore"
 )
 
 func clientOf(t *testing.T, host string, options ...client.Opt) *client.Client {
@@ -155,6 +159,46 @@ func TestRolledBackErrorTellsANewVersion(t *testing.T) {
 		}
 		if there := len(f.secrets) == 1; there == made {
 			t.Errorf("made %t: the version is there: %t", made, there)
+		}
+	}
+}
+
+// What answers may quote the request, as it is sent or as it is meant, or a part of it.
+func TestErrorsHoldNoValue(t *testing.T) {
+	const marker = "must-appear-nowhere"
+	long, lines := strings.Repeat(marker+"-", 100), marker+"-1\n"+marker+"-2\n"
+	object := `{"A":"` + marker + `-A","B":"` + long + `"}`
+	encoded := func(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
+	for name, test := range map[string]struct{ value, quotes string }{
+		"as it is":  {marker, marker},
+		"in base64": {marker, encoded(marker)},
+		"long":      {long, encoded(long)},
+		"two lines": {lines, encoded(lines) + " or " + lines},
+		"object":    {object, encoded(object) + " or " + object},
+		"member":    {object, marker + "-A"},
+	} {
+		f := newFake(t)
+		api := wrapped{f, func(name, _ string, call func() error) error {
+			if name == "SecretCreate" {
+				return errdefs.ErrInvalidArgument.WithMessage("the request with " + test.quotes + " is not to my liking")
+			}
+			return call()
+		}}
+		want := Want{Name: "key", Value: func(context.Context) (secretstore.Plaintext, error) { return secretstore.NewPlaintext(test.value), nil }}
+		_, err := (&Swarm{API: api, Sleep: noSleep}).Apply(t.Context(), want)
+		text := fmt.Sprintf("%v %+v %#v", err, err, err)
+		if !errors.Is(err, ErrInvalid) || !strings.Contains(text, "the request with (secret)") {
+			t.Errorf("%s: the error is not the one of this test", name)
+		}
+		for unwrapped := err; unwrapped != nil; unwrapped = errors.Unwrap(unwrapped) {
+			text += unwrapped.Error()
+		}
+		var failed *Error
+		if errors.As(err, &failed) {
+			text += fmt.Sprintf("%v %+v %#v", failed.Err, failed.Err, failed.Err)
+		}
+		if strings.Contains(text, marker[:8]) || strings.Contains(text, encoded(marker)[:8]) {
+			t.Errorf("%s: the error holds a part of the value", name)
 		}
 	}
 }

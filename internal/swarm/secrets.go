@@ -106,7 +106,7 @@ func (s *Swarm) create(ctx context.Context, v Version, value secretstore.Plainte
 		Data:        []byte(value.Reveal()),
 	}})
 	if err != nil {
-		return Version{}, failure("create the secret", "secret", v.Name, err)
+		return Version{}, withoutValue(failure("create the secret", "secret", v.Name, err), value)
 	}
 	v.ID, v.Ours = result.ID, true
 	return v, nil

@@ -5,14 +5,11 @@ package awssm
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -142,7 +139,8 @@ func kindOf(op operation, status int, code, message string) error {
 type failure struct {
 	kind      error
 	requestID string
-	text      string
+	text      string // whole, with what it may quote; see Store.fail
+	attempts  int
 }
 
 func (f *failure) Error() string { return f.text }
@@ -163,7 +161,7 @@ func understand(op operation, id string, attempts int, err error) *failure {
 	if errors.As(err, &known) {
 		return known
 	}
-	f := &failure{kind: secretstore.ErrInternal, text: "the response could not be read"}
+	f := &failure{kind: secretstore.ErrInternal, text: "the response could not be read", attempts: attempts}
 	status := 0
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
@@ -186,16 +184,13 @@ func understand(op operation, id string, attempts int, err error) *failure {
 			f.text = fmt.Sprintf("HTTP status %d without an error code", status)
 		}
 	case errors.As(err, &unfit):
-		f.kind, f.text = secretstore.ErrInvalid, firstLine(unfit.Error())
+		f.kind, f.text = secretstore.ErrInvalid, unfit.Error()
 	case errors.As(err, &unsent):
 		f.kind, f.text = secretstore.ErrUnreachable, rootText(err)
 	case strings.Contains(err.Error(), "get credentials") || strings.Contains(err.Error(), "get identity"):
 		f.kind, f.text = secretstore.ErrNoCredentials, rootText(err)
 	default:
 		f.text = rootText(err)
-	}
-	if attempts > 1 {
-		f.text += fmt.Sprintf(" (%d attempts)", attempts)
 	}
 	return f
 }
@@ -204,7 +199,7 @@ func understand(op operation, id string, attempts int, err error) *failure {
 // that is missing, unless AWS names it.
 func apiText(op operation, id string, kind error, api smithy.APIError) string {
 	text := api.ErrorCode()
-	if message := firstLine(api.ErrorMessage()); message != "" && message != "UnknownError" { // the SDK's word for none
+	if message := strings.TrimSpace(api.ErrorMessage()); message != "" && message != "UnknownError" { // the SDK's word for none
 		text += ": " + message
 	}
 	if mentionsValue(api.ErrorMessage()) {
@@ -246,20 +241,20 @@ func rootText(err error) string {
 		var noProfile config.SharedConfigProfileNotExistError
 		switch e := err.(type) {
 		case *url.Error, *fs.PathError:
-			return firstLine(e.Error())
+			return e.Error()
 		}
 		inner := errors.Unwrap(err)
 		if joined, ok := err.(interface{ Unwrap() []error }); ok && len(joined.Unwrap()) > 0 {
 			inner = joined.Unwrap()[0]
 		}
 		if inner == nil || (errors.As(err, &noProfile) && !errors.As(inner, &noProfile)) {
-			return firstLine(err.Error())
+			return err.Error()
 		}
 		err = inner
 	}
 }
 
-// maxText keeps an error readable, and with firstLine it keeps out what
+// maxText, in bytes, keeps an error readable, and with firstLine it keeps out what
 // SignatureDoesNotMatch adds: the signed headers, the session token among them.
 const maxText = 500
 
@@ -270,34 +265,6 @@ func firstLine(s string) string {
 	}
 	return s
 }
-
-// minRedacted is the shortest secret that is looked for in a text: replacing a
-// single letter would only spoil the message.
-const minRedacted = 4
-
-// redact takes secrets out of a text, in the forms that a service may quote.
-func redact(text string, secrets ...string) string {
-	for _, secret := range secrets {
-		if len(secret) < minRedacted {
-			continue
-		}
-		forms := []string{
-			secret,
-			base64.StdEncoding.EncodeToString([]byte(secret)),
-			url.QueryEscape(secret),
-			unquoted(strconv.Quote(secret)),
-		}
-		if quoted, err := json.Marshal(secret); err == nil {
-			forms = append(forms, unquoted(string(quoted)))
-		}
-		for _, form := range forms {
-			text = strings.ReplaceAll(text, form, "(secret)")
-		}
-	}
-	return text
-}
-
-func unquoted(s string) string { return s[1 : len(s)-1] }
 
 // canceled tells whether the caller gave up, which says nothing about the store.
 func canceled(ctx context.Context, err error) bool {

@@ -190,23 +190,53 @@ func TestErrorsOfEveryOperation(t *testing.T) {
 	}
 }
 
-// TestErrorsHoldNoValue: a service may quote the request in its answer.
+// TestErrorsHoldNoValue: a service may quote the request in its answer, or a part of
+// it, at the end of a long one.
 func TestErrorsHoldNoValue(t *testing.T) {
-	quoted, err := json.Marshal(testValue)
-	if err != nil {
-		t.Fatal(err)
+	const marker = "must-appear-nowhere"
+	long := strings.Repeat(marker+"-", 100)
+	lines := marker + "-1\n" + marker + "-2\n"
+	object := `{"A":"` + marker + `-A","B":{"C":["` + marker + `-C"]},"D":"` + long + `"}`
+	quoted := func(value string) string {
+		text, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
 	}
-	forms := []string{testValue, string(quoted), base64.StdEncoding.EncodeToString([]byte(testValue)), testSecretKey, testToken}
-	for _, form := range forms {
-		store := answering(t, http.StatusBadRequest, "ValidationException", "the request "+form+" is not to my liking")
-		for _, name := range []string{"Create", "Put"} {
-			err := calls[name](t.Context(), store)
-			text := fmt.Sprintf("%v %+v %#v", err, err, err)
-			if !errors.Is(err, secretstore.ErrInvalid) || !strings.Contains(text, "(secret)") {
-				t.Errorf("%s: the error is not the one of this test", name)
-			}
-			if strings.Contains(text, "must-appear-nowhere") || strings.Contains(text, "appear-nowhere") || strings.Contains(text, form) {
-				t.Errorf("%s: the error holds a value", name)
+	encoded := func(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
+	for name, test := range map[string]struct{ value, quotes string }{
+		"as it is":             {testValue, testValue},
+		"in JSON":              {testValue, quoted(testValue)},
+		"in base64":            {testValue, encoded(testValue)},
+		"long":                 {long, long},
+		"long, in base64":      {long, encoded(long)},
+		"two lines":            {lines, lines},
+		"two lines, trimmed":   {lines, strings.TrimSpace(lines)},
+		"two lines, in JSON":   {lines, quoted(lines)},
+		"two lines, in base64": {lines, encoded(lines)},
+		"object":               {object, object},
+		"object, in JSON":      {object, quoted(object)},
+		"member":               {object, marker + "-A"},
+		"member of a member":   {object, marker + "-C"},
+		"long member":          {object, long},
+		"credentials":          {testValue, testSecretKey + " " + testToken},
+	} {
+		for _, before := range []string{"the request ", strings.Repeat("the request ", maxText/12-3)} {
+			store := answering(t, http.StatusBadRequest, "ValidationException", before+test.quotes+" is not to my liking")
+			value := secretstore.NewPlaintext(test.value)
+			_, create := store.Create(t.Context(), secretstore.CreateInput{Name: "app", Token: uuid.NewString(), Value: value})
+			put := store.Put(t.Context(), secretstore.PutInput{ID: "app", Token: uuid.NewString(), Value: value, Labels: []string{secretstore.Pending}})
+			for _, err := range []error{create, put} {
+				text := fmt.Sprintf("%v %+v %#v", err, err, err)
+				if !errors.Is(err, secretstore.ErrInvalid) || !strings.Contains(text, "the request") {
+					t.Errorf("%s: the error is not the one of this test", name)
+				}
+				for _, part := range []string{marker[:8], "appear-nowhere", encoded(marker)[:8], test.quotes[:8], testSecretKey[:8], testToken[:8]} {
+					if strings.Contains(text, part) {
+						t.Errorf("%s: the error holds a part of a value", name)
+					}
+				}
 			}
 		}
 	}

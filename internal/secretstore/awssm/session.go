@@ -203,7 +203,7 @@ func diagnosed(ctx context.Context, diags diag.Diagnostics) error {
 	d := diags.Errors()[0]
 	withErr, ok := d.(diag.DiagnosticWithErr)
 	if !ok {
-		return failed(secretstore.ErrInvalid, "%s: %s", d.Summary(), firstLine(d.Detail()))
+		return failed(secretstore.ErrInvalid, "%s: %s", d.Summary(), strings.TrimSpace(d.Detail()))
 	}
 	err := withErr.Err()
 	if canceled(ctx, err) {

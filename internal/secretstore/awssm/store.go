@@ -136,6 +136,10 @@ func (s *Store) fail(ctx context.Context, op operation, id string, attempts int,
 		return fmt.Errorf("%s %q: %w", op.name, id, ctx.Err())
 	}
 	f := understand(op, id, attempts, err)
-	text := redact(f.text, append(values, s.config.secrets()...)...)
+	// What is cut first would leave half a secret.
+	text := firstLine(secretstore.Redact(f.text, append(values, s.config.secrets()...)...))
+	if f.attempts > 1 {
+		text += fmt.Sprintf(" (%d attempts)", f.attempts)
+	}
 	return &secretstore.Error{Op: op.name, ID: id, Kind: f.kind, RequestID: f.requestID, Err: errors.New(text)}
 }
