@@ -181,6 +181,12 @@ func TestKilledAtTheBeginning(t *testing.T) {
 			without++
 		}
 		verify(t, store, lines)
+		create(t, store, "one-more")
+		for name := range files(t, path) {
+			if strings.HasSuffix(name, temporarySuffix) {
+				t.Errorf("%s is left", name)
+			}
+		}
 	}
 	t.Logf("killed %d times before and %d times after the database was there", without, with)
 }

@@ -267,7 +267,8 @@ func TestDamagedDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantError(t, store, read(t, store, name), secretstore.ErrInternal,
-		`read secret "app/jwt": internal error of the store: "PATH/store.db" is damaged or not a store of this provider: invalid database`)
+		`read secret "app/jwt": internal error of the store: "PATH/store.db" is damaged or not a store of this provider; `+
+			`restore it from a backup, with the identity "PATH/identity.txt" that its values are encrypted to: invalid database`)
 }
 
 func TestNewerFormat(t *testing.T) {

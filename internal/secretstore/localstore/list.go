@@ -36,12 +36,7 @@ func (s *Store) List(ctx context.Context, filter secretstore.ListFilter) iter.Se
 func (s *Store) list(ctx context.Context, filter secretstore.ListFilter) ([]secretstore.ListedSecret, error) {
 	var all []secretstore.ListedSecret
 	err := s.run(ctx, "list secrets", "*", func(ctx context.Context) error {
-		db, err := s.open(ctx, true)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = db.Close() }()
-		return s.viewSecrets(db, func(c *secrets) error {
+		return s.viewSecrets(ctx, func(c *secrets) error {
 			return c.tx.Bucket(recordBucket).ForEach(func(_, data []byte) error {
 				r, err := decode(data)
 				if err != nil || c.expired(r) {

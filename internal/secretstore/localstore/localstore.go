@@ -119,12 +119,7 @@ func (s *Store) view(ctx context.Context, op, id string, read func(*secrets, *re
 		if err != nil {
 			return err
 		}
-		db, err := s.open(ctx, true)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = db.Close() }()
-		return s.viewSecrets(db, func(secrets *secrets) error {
+		return s.viewSecrets(ctx, func(secrets *secrets) error {
 			r, err := secrets.find(name, id)
 			if err != nil {
 				return err
@@ -141,11 +136,7 @@ func (s *Store) update(ctx context.Context, op, id string, change func(*secrets,
 		if err != nil {
 			return err
 		}
-		db, err := s.open(ctx, false)
-		if err != nil {
-			return err
-		}
-		return s.updateSecrets(db, func(secrets *secrets) error {
+		return s.updateSecrets(ctx, func(secrets *secrets) error {
 			r, err := secrets.find(name, id)
 			if err != nil {
 				return err
@@ -188,9 +179,11 @@ func (s *Store) complete(op, id string, err error) error {
 				"wait for the other run to end, then try again", s.database(), s.lockTimeout)}
 	case errors.Is(err, os.ErrPermission):
 		known = &secretstore.Error{Kind: secretstore.ErrAccessDenied, Err: err}
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+	case errors.As(err, new(damagedError)),
+		errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
 		known = &secretstore.Error{Kind: secretstore.ErrInternal, Err: fmt.Errorf(
-			"%q is damaged or not a store of this provider: %w", s.database(), err)}
+			"%q is damaged or not a store of this provider; restore it from a backup, with the identity %q that its values are encrypted to: %w",
+			s.database(), s.identityFile, err)}
 	default:
 		known = &secretstore.Error{Kind: secretstore.ErrInternal, Err: err}
 	}

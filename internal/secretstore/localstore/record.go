@@ -4,6 +4,7 @@
 package localstore
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -95,38 +96,44 @@ type secrets struct {
 	tx    *bbolt.Tx
 }
 
-func (s *Store) viewSecrets(db *bbolt.DB, read func(*secrets) error) error {
-	return db.View(func(tx *bbolt.Tx) error {
-		c := &secrets{store: s, now: s.now(), tx: tx}
-		if tx.Bucket(metaBucket) == nil {
-			return notFound() // Nothing was ever written.
-		}
-		if err := c.checkFormat(); err != nil {
-			return err
-		}
-		return read(c)
+// viewSecrets runs a read-only transaction.
+func (s *Store) viewSecrets(ctx context.Context, read func(*secrets) error) error {
+	return s.withDatabase(ctx, true, func(db *bbolt.DB) error {
+		return db.View(func(tx *bbolt.Tx) error {
+			c := &secrets{store: s, now: s.now(), tx: tx}
+			if tx.Bucket(metaBucket) == nil {
+				return notFound() // Nothing was ever written.
+			}
+			if err := c.checkFormat(); err != nil {
+				return err
+			}
+			return read(c)
+		})
 	})
 }
 
-// updateSecrets runs a read-write transaction and closes the database. It is
-// durable when no error is returned.
-func (s *Store) updateSecrets(db *bbolt.DB, change func(*secrets) error) error {
-	err := db.Update(func(tx *bbolt.Tx) error {
-		for _, bucket := range [][]byte{metaBucket, recordBucket, valueBucket} {
-			if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
+// updateSecrets runs a read-write transaction. It is durable when no error is returned.
+func (s *Store) updateSecrets(ctx context.Context, change func(*secrets) error) error {
+	return s.withDatabase(ctx, false, func(db *bbolt.DB) error {
+		if err := s.sweep(); err != nil {
+			return err
+		}
+		return db.Update(func(tx *bbolt.Tx) error {
+			for _, bucket := range [][]byte{metaBucket, recordBucket, valueBucket} {
+				if _, err := tx.CreateBucketIfNotExists(bucket); err != nil {
+					return err
+				}
+			}
+			c := &secrets{store: s, now: s.now(), tx: tx}
+			if err := c.checkFormat(); err != nil {
 				return err
 			}
-		}
-		c := &secrets{store: s, now: s.now(), tx: tx}
-		if err := c.checkFormat(); err != nil {
-			return err
-		}
-		if err := c.purge(); err != nil {
-			return err
-		}
-		return change(c)
+			if err := c.purge(); err != nil {
+				return err
+			}
+			return change(c)
+		})
 	})
-	return errors.Join(err, db.Close())
 }
 
 func (c *secrets) checkFormat() error {

@@ -26,11 +26,7 @@ func (s *Store) Create(ctx context.Context, input secretstore.CreateInput) (secr
 		if err := s.makeDatabase(); err != nil {
 			return err
 		}
-		db, err := s.open(ctx, false)
-		if err != nil {
-			return err
-		}
-		return s.updateSecrets(db, func(c *secrets) error {
+		return s.updateSecrets(ctx, func(c *secrets) error {
 			created, err = c.create(input)
 			return err
 		})
