@@ -83,6 +83,13 @@ func (c *dockerConnection) take(id string) {
 	put(&c.took, id, true)
 }
 
+// owned notes that a state has a version; see secretRun.owned.
+func (c *dockerConnection) owned(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.took, id)
+}
+
 // takenOver reports whether a create of this run took over a version that was there,
 // which may be the object of another address as well.
 func (c *dockerConnection) takenOver(id string) bool {

@@ -296,6 +296,7 @@ func (r *dockerSecretResource) Read(ctx context.Context, req resource.ReadReques
 			"%s: its name %q does not end in -v and a number, and Docker cannot rename it. Write a roi_docker_secret without an import: it makes the first version, and moves the services.", what, version.Name))
 		return
 	}
+	r.data.docker.owned(version.ID)
 	if last := state.Version.ValueInt64(); last > int64(version.Number) {
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, dockerLastKey, []byte(strconv.FormatInt(last, 10)))...)
 	}

@@ -160,6 +160,7 @@ func (r *secretResource) Read(ctx context.Context, req resource.ReadRequest, res
 		resp.Diagnostics.Append(r.data.diagnose("import", id, &secretstore.ForeignRotationError{ARN: secret.ARN, By: by}))
 		return
 	}
+	r.data.secrets.owned(secret.ARN)
 	resp.Diagnostics.Append(r.refresh(ctx, store, &state, secret)...)
 	resp.Diagnostics.Append(resp.State.Set(ctx, state)...)
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 
@@ -147,17 +148,33 @@ func (s liveServer) create(t *testing.T, kind string, arguments object) *tfproto
 	return done
 }
 
-// remove destroys a resource as it was made, and fails the test if that is worth a
-// word.
-func (s liveServer) remove(t *testing.T, kind string, made *tfprotov6.ApplyResourceChangeResponse) {
+// destroy destroys a resource as it was made, and returns what it warns of.
+func (s liveServer) destroy(t *testing.T, kind string, made *tfprotov6.ApplyResourceChangeResponse) (warnings []string) {
 	t.Helper()
 	none := dynamic(t, s.types[kind], tftypes.NewValue(s.types[kind], nil))
 	gone, err := s.ApplyResourceChange(t.Context(), &tfprotov6.ApplyResourceChangeRequest{
 		TypeName: kind, PriorState: made.NewState, PlannedState: none, Config: none, PlannedPrivate: made.Private,
 	})
-	if succeeded(t, "delete", err, gone.Diagnostics) && len(gone.Diagnostics) > 0 {
-		t.Errorf("the delete says %q", gone.Diagnostics[0].Summary)
+	succeeded(t, "delete", err, gone.Diagnostics)
+	for _, d := range gone.Diagnostics {
+		warnings = append(warnings, d.Summary)
 	}
+	return warnings
+}
+
+// remove destroys a resource, and fails the test if that is worth a word.
+func (s liveServer) remove(t *testing.T, kind string, made *tfprotov6.ApplyResourceChangeResponse) {
+	t.Helper()
+	if warnings := s.destroy(t, kind, made); len(warnings) > 0 {
+		t.Errorf("the delete says %q", warnings)
+	}
+}
+
+// refresh reads a resource as it was made.
+func (s liveServer) refresh(t *testing.T, kind string, made *tfprotov6.ApplyResourceChangeResponse) {
+	t.Helper()
+	read, err := s.ReadResource(t.Context(), &tfprotov6.ReadResourceRequest{TypeName: kind, CurrentState: made.NewState, Private: made.Private})
+	succeeded(t, "read", err, read.Diagnostics)
 }
 
 // From Terraform 1.14 on, `terraform test` keeps a process for all runs of a file,
@@ -182,6 +199,35 @@ func TestProviderThatIsKept(t *testing.T) {
 	}
 }
 
+// Terraform refreshes what it destroys. What a create has taken over is in state then,
+// and goes as any other.
+func TestProviderThatIsKeptDeletesWhatItTookOver(t *testing.T) {
+	clearEnvironment(t)
+	fake := awsfake.Start(t)
+	fake.AddKey(awsfake.Key{Rotation: true, Aliases: []string{"alias/app"}})
+	server := newLiveServer(t, on(fake))
+	remove := func(made *tfprotov6.ApplyResourceChangeResponse, name string) {
+		t.Helper()
+		server.refresh(t, "roi_secret", made)
+		server.remove(t, "roi_secret", made)
+		if fake.Secret(name).DeletedAt.IsZero() {
+			t.Errorf("%s was not deleted", name)
+		}
+	}
+	for range 3 { // from the second one on with the secret that is scheduled for deletion
+		remove(server.create(t, "roi_secret", object{"name": "app/kept", "category": "session", "kms_key_id": "alias/app"}), "app/kept")
+	}
+	fake.Seed(awsfake.Seed{Name: "app/adopted", KMSKeyID: "alias/app", Versions: []awsfake.SeedVersion{
+		{Value: secretstore.NewPlaintext("of someone else"), Labels: []string{secretstore.Current}},
+	}})
+	made := server.create(t, "roi_secret", object{"name": "app/adopted", "category": "session", "kms_key_id": "alias/app", "adopt_existing": true})
+	// In the walk of the create it may be the object of another address as well.
+	if warnings := server.destroy(t, "roi_secret", made); !slices.Equal(warnings, []string{"Secret was not deleted"}) || !fake.Secret("app/adopted").DeletedAt.IsZero() {
+		t.Errorf("what was taken over just now was deleted; warnings %q", warnings)
+	}
+	remove(made, "app/adopted")
+}
+
 func TestProviderThatIsKeptDeletesDockerSecrets(t *testing.T) {
 	s := newSwarmTest(t)
 	clearEnvironment(t)
@@ -192,6 +238,14 @@ func TestProviderThatIsKeptDeletesDockerSecrets(t *testing.T) {
 		server.remove(t, "roi_docker_secret", made)
 		s.there()
 	}
+	// One that was there, as a create has left it whose state was not saved.
+	arguments := object{"name": s.name, "value_wo": "a value", "value_wo_version": 1, "keep_versions": 1}
+	server.create(t, "roi_docker_secret", arguments)
+	made := server.create(t, "roi_docker_secret", arguments)
+	s.there(1)
+	server.refresh(t, "roi_docker_secret", made)
+	server.remove(t, "roi_docker_secret", made)
+	s.there()
 }
 
 // read imports a resource, and reads it.

@@ -87,6 +87,15 @@ func (s *secretRun) take(arn string, wasThere bool) {
 	put(&s.took, arn, wasThere)
 }
 
+// owned notes that a state has the secret. No read comes between the create and the
+// delete of one run: what was taken over, a run before has, in a process that Terraform
+// keeps (see plansOnce).
+func (s *secretRun) owned(arn string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.took, arn)
+}
+
 // taken reports whether a create of this run made the secret, or took it over.
 func (s *secretRun) taken(arn string) bool {
 	s.mu.Lock()
