@@ -22,9 +22,10 @@ type ExternalSecret struct {
 	Name      string   // of the ExternalSecret and of the Secret that it keeps
 	Namespace string   // "": that of whoever applies the manifest
 	SecretID  string   // name or ARN in Secrets Manager
-	Keys      []string // keys of a JSON secret, each a key of the Secret
-	Key       string   // key of the Secret for a value that is one string, instead of Keys
-	Previous  []string // keys whose previous value is kept too, as KEY_PREVIOUS of a Secret of its own
+	AllKeys   bool     // whatever keys a JSON secret has at the time, each a key of the Secret
+	Keys      []string // these keys of a JSON secret, instead of AllKeys
+	Key       string   // key of the Secret for a value that is one string, instead of both
+	Previous  []string // those of the keys whose previous value is kept too, as KEY_PREVIOUS of a Secret of its own
 	Refresh   time.Duration
 	Store     SecretStore
 }
@@ -87,7 +88,9 @@ const maxSecretID = 512 + 7
 // the first rotation and after a grace period. The operator would then refuse to
 // refresh a Secret that holds both. With the deletion policy Delete it takes the
 // absence for what it is, and removes the Secret; for current values that would be
-// wrong, and Retain keeps what the pods run with.
+// wrong, and Retain keeps what the pods run with. But two Secrets are refreshed at
+// two times: with AllKeys, and the previous values under keys of their own in the
+// secret itself, there is one.
 func (e ExternalSecret) Manifests() ([]Manifest, error) {
 	if err := e.check(); err != nil {
 		return nil, err
@@ -96,13 +99,13 @@ func (e ExternalSecret) Manifests() ([]Manifest, error) {
 	if e.Store.Region != "" {
 		manifests = append(manifests, e.store())
 	}
-	keys := e.Keys
-	if e.Key != "" {
-		keys = []string{e.Key}
+	data := Member{"data", e.data(e.keys(), "", "AWSCURRENT")}
+	if e.AllKeys {
+		data = Member{"dataFrom", []Map{{{"extract", e.remoteRef("", "AWSCURRENT")}}}}
 	}
-	manifests = append(manifests, e.externalSecret(e.Name, "Retain", e.data(keys, "", "AWSCURRENT")))
+	manifests = append(manifests, e.externalSecret(e.Name, "Retain", data))
 	if len(e.Previous) > 0 {
-		manifests = append(manifests, e.externalSecret(e.Name+previousName, "Delete", e.data(e.Previous, previousSuffix, "AWSPREVIOUS")))
+		manifests = append(manifests, e.externalSecret(e.Name+previousName, "Delete", Member{"data", e.data(e.Previous, previousSuffix, "AWSPREVIOUS")}))
 	}
 	return manifests, nil
 }
@@ -138,25 +141,37 @@ func (e ExternalSecret) check() error {
 }
 
 func (e ExternalSecret) checkKeys(problems *Problems) {
-	keys := e.Keys
 	switch {
+	case e.AllKeys && (e.Key != "" || len(e.Keys) > 0):
+		problems.add("all_keys excludes key and keys: with it every key of the JSON secret becomes a key of the Secret")
 	case e.Key != "" && len(e.Keys) > 0:
 		problems.add("key and keys exclude each other: key is for a secret that is one string, keys for a JSON secret")
-	case e.Key == "" && len(e.Keys) == 0:
-		problems.add("either keys is needed, with the keys of a JSON secret, or key, for a secret that is one string")
-	case e.Key != "":
-		keys = []string{e.Key}
+	case !e.AllKeys && e.Key == "" && len(e.Keys) == 0:
+		problems.add("one of all_keys, keys and key is needed: all_keys or keys for a JSON secret, key for a secret that is one string")
 	}
+	keys := e.keys()
 	for _, key := range keys {
 		if !secretKey.MatchString(key) || len(key) > maxName-len(previousSuffix) {
 			problems.add("%q cannot be a key of a Secret: it must have letters, digits, dots, hyphens and underscores only, at most %d", key, maxName-len(previousSuffix))
 		}
+	}
+	if e.AllKeys && len(e.Previous) > 0 {
+		problems.add("all_keys excludes previous: give the roi_secret_rotation a previous_key_suffix, and the previous values are among all keys")
+		return
 	}
 	for _, key := range e.Previous {
 		if !slices.Contains(keys, key) {
 			problems.add("previous: %q is not among the keys", key)
 		}
 	}
+}
+
+// keys returns the keys of the Secret that are asked for by name.
+func (e ExternalSecret) keys() []string {
+	if e.Key != "" {
+		return []string{e.Key}
+	}
+	return e.Keys
 }
 
 func (s SecretStore) check(problems *Problems) {
@@ -204,32 +219,40 @@ func (e ExternalSecret) store() Manifest {
 	return e.manifest("SecretStore", e.Store.Name, Map{{"provider", Map{{"aws", aws}}}})
 }
 
-func (e ExternalSecret) externalSecret(name, deletionPolicy string, data []Map) Manifest {
+func (e ExternalSecret) externalSecret(name, deletionPolicy string, data Member) Manifest {
 	kind := "SecretStore"
 	if e.Store.Cluster {
 		kind = "ClusterSecretStore"
 	}
-	// What the operator would fill in is written out, here and in data, so that
+	// What the operator would fill in is written out, here and in remoteRef, so that
 	// tools which compare find no difference.
 	return e.manifest("ExternalSecret", name, Map{
 		{"refreshPolicy", "Periodic"},
 		{"refreshInterval", e.Refresh.String()},
 		{"secretStoreRef", Map{{"kind", kind}, {"name", e.Store.Name}}},
 		{"target", Map{{"name", name}, {"creationPolicy", "Owner"}, {"deletionPolicy", deletionPolicy}}},
-		{"data", data},
+		data,
 	})
 }
 
 func (e ExternalSecret) data(keys []string, suffix, version string) []Map {
 	var data []Map
 	for _, key := range slices.Compact(slices.Sorted(slices.Values(keys))) {
-		remote := Map{{"key", e.SecretID}}
-		if e.Key == "" {
-			remote = append(remote, Member{"property", key})
+		property := key
+		if e.Key != "" {
+			property = ""
 		}
-		remote = append(remote, Member{"version", version},
-			Member{"conversionStrategy", "Default"}, Member{"decodingStrategy", "None"}, Member{"metadataPolicy", "None"})
-		data = append(data, Map{{"secretKey", key + suffix}, {"remoteRef", remote}})
+		data = append(data, Map{{"secretKey", key + suffix}, {"remoteRef", e.remoteRef(property, version)}})
 	}
 	return data
+}
+
+// remoteRef is a version of the secret, or one property of it.
+func (e ExternalSecret) remoteRef(property, version string) Map {
+	remote := Map{{"key", e.SecretID}}
+	if property != "" {
+		remote = append(remote, Member{"property", property})
+	}
+	return append(remote, Member{"version", version},
+		Member{"conversionStrategy", "Default"}, Member{"decodingStrategy", "None"}, Member{"metadataPolicy", "None"})
 }

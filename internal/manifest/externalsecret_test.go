@@ -28,6 +28,11 @@ func app() ExternalSecret {
 	}
 }
 
+// allKeys is one for whatever keys the secret has, from a store that exists.
+func allKeys() ExternalSecret {
+	return ExternalSecret{Name: "app", Namespace: "shop", SecretID: "shop/production/app", AllKeys: true, Refresh: DefaultRefresh, Store: SecretStore{Name: "app"}}
+}
+
 func TestExternalSecret(t *testing.T) {
 	manifests, err := app().Manifests()
 	if err != nil {
@@ -84,6 +89,41 @@ spec:
 	checkSchema(t, manifests)
 }
 
+// The operator reads the secret once, and replaces all keys of the Secret in one
+// step: a previous value that the secret has beside the current one comes with it,
+// and goes when the secret has it no longer.
+// Source: https://github.com/external-secrets/external-secrets/blob/v2.9.0/pkg/controllers/externalsecret/externalsecret_controller.go
+func TestExternalSecretOfAllKeys(t *testing.T) {
+	manifests, err := allKeys().Manifests()
+	const want = `apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata:
+  name: app
+  namespace: shop
+spec:
+  refreshPolicy: Periodic
+  refreshInterval: "15m0s"
+  secretStoreRef:
+    kind: SecretStore
+    name: app
+  target:
+    name: app
+    creationPolicy: Owner
+    deletionPolicy: Retain
+  dataFrom:
+    - extract:
+        key: shop/production/app
+        version: AWSCURRENT
+        conversionStrategy: Default
+        decodingStrategy: None
+        metadataPolicy: None
+`
+	if diff := cmp.Diff(want, Documents(manifests)); err != nil || diff != "" {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	checkSchema(t, manifests)
+}
+
 func TestExternalSecretRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*ExternalSecret)
@@ -94,8 +134,11 @@ func TestExternalSecretRefuses(t *testing.T) {
 		"namespace":              {func(e *ExternalSecret) { e.Namespace = "a.b" }, `namespace = "a.b"`},
 		"secret":                 {func(e *ExternalSecret) { e.SecretID = "shop app" }, `secret_id = "shop app"`},
 		"ARN of something else":  {func(e *ExternalSecret) { e.SecretID = "arn:aws:s3:::bucket" }, `secret_id = "arn:aws:s3:::bucket"`},
-		"no key":                 {func(e *ExternalSecret) { e.Keys, e.Previous = nil, nil }, "either keys is needed"},
+		"no key":                 {func(e *ExternalSecret) { e.Keys, e.Previous = nil, nil }, "one of all_keys, keys and key is needed"},
 		"key and keys":           {func(e *ExternalSecret) { e.Key = "JWT_SECRET" }, "key and keys exclude each other"},
+		"all keys and some":      {func(e *ExternalSecret) { e.AllKeys, e.Previous = true, nil }, "all_keys excludes key and keys"},
+		"all keys and one":       {func(e *ExternalSecret) { e.AllKeys, e.Keys, e.Key, e.Previous = true, nil, "JWT_SECRET", nil }, "all_keys excludes key and keys"},
+		"all keys and previous":  {func(e *ExternalSecret) { e.AllKeys, e.Keys = true, nil }, "all_keys excludes previous: give the roi_secret_rotation a previous_key_suffix"},
 		"key":                    {func(e *ExternalSecret) { e.Keys = append(e.Keys, "a b") }, `"a b" cannot be a key`},
 		"unknown previous":       {func(e *ExternalSecret) { e.Previous = []string{"JWT"} }, `previous: "JWT" is not among the keys`},
 		"never refreshed":        {func(e *ExternalSecret) { e.Refresh = 0 }, `refresh_interval = "0s"`},
@@ -142,7 +185,11 @@ func TestExternalSecretFollowsSchema(t *testing.T) {
 		change("role", &e.Store.Role, optional(text))
 		change("account", &e.Store.ServiceAccount, optional(rapid.OneOf(word, text)))
 		change("key", &e.Keys[0], text)
-		e.Previous = rapid.SampledFrom([][]string{nil, e.Keys, e.Keys[:1]}).Draw(t, "previous")
+		if rapid.Bool().Draw(t, "all keys") {
+			e.AllKeys, e.Keys, e.Previous = true, nil, nil
+		} else {
+			e.Previous = rapid.SampledFrom([][]string{nil, e.Keys, e.Keys[:1]}).Draw(t, "previous")
+		}
 		e.Refresh = time.Duration(rapid.Int64Range(1e9, int64(48*time.Hour)).Draw(t, "refresh"))
 		manifests, err := e.Manifests()
 		if err != nil {
@@ -163,6 +210,11 @@ func TestSchemaRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all, err := allKeys().Manifests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := Documents(append(manifests, all...))
 	for from, to := range map[string]string{
 		"external-secrets.io/v1\n": "external-secrets.io/v1beta1\n",
 		"secretKey:":               "secretkey:",
@@ -174,8 +226,9 @@ func TestSchemaRefuses(t *testing.T) {
 		"service: SecretsManager":  "service: Vault",
 		"region: eu-central-1":     "region: 1",
 		"remoteRef:":               "remote:",
+		"extract:":                 "extracted:",
+		"dataFrom:":                "datafrom:",
 	} {
-		text := Documents(manifests)
 		if changed := strings.ReplaceAll(text, from, to); changed == text || validate(t, changed) == nil {
 			t.Errorf("%q instead of %q is accepted", to, from)
 		}

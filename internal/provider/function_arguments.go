@@ -84,6 +84,19 @@ func (o *objectArgument) number(name string) string {
 	return o.text(name)
 }
 
+// flag returns an attribute that is true or false; false if it is not set.
+func (o *objectArgument) flag(name string) bool {
+	value := o.get(name)
+	if value == nil {
+		return false
+	}
+	flag, ok := value.(types.Bool)
+	if !ok {
+		*o.problems = append(*o.problems, fmt.Sprintf("%s must be true or false, got: %s", o.path(name), kindOf(value)))
+	}
+	return flag.ValueBool()
+}
+
 // texts returns an attribute that is a list, set or tuple of strings.
 func (o *objectArgument) texts(name string) []string {
 	value := o.get(name)

@@ -39,9 +39,13 @@ func (*externalSecretFunction) Definition(_ context.Context, _ function.Definiti
 			"```terraform\nresource \"kubernetes_manifest\" \"app\" {\n  for_each = provider::roi::external_secret({ … }).manifests\n  manifest = each.value\n}\n```\n\n" +
 			"The Secret is named like the ExternalSecret, is owned by it, and is kept as it is if the secret in AWS is gone. It follows `AWSCURRENT`, so a rotation arrives within the refresh interval; " +
 			"keep that well below the grace period of the secret. Pods read a Secret in their environment only when they start; mount it as a volume, or have them restarted.\n\n" +
-			"Keys in `previous` also get their value in `AWSPREVIOUS`, as `KEY_PREVIOUS` of a second Secret, named with `-previous` at the end. It is a Secret of its own, because before the first rotation " +
+			"`all_keys = true` is the form without a gap: one read puts every key of a JSON secret into the Secret in one step, so that what a pod mounts is one version of the secret. With `previous_key_suffix` in the " +
+			"`roi_secret_rotation` the values before a rotation are among them while the grace period runs (`JWT_SECRET_OLD`), and go when it is over. Pods get the other keys of the secret, too, also those that are added later.\n\n" +
+			"Keys in `previous` also get their value in `AWSPREVIOUS`, as `KEY_PREVIOUS` of a second Secret, named with `-previous` at the end: for a secret that is one string, or whose values are not all for the pods. " +
+			"It is a Secret of its own, because before the first rotation " +
 			"and after a grace period there is no previous version: then the operator removes this Secret, and goes on with the other one. Reference it with `optional: true`. A key that the previous version does not have yet " +
-			"makes the second one wait for the next rotation.\n\n" +
+			"makes the second one wait for the next rotation. **The two are refreshed at times of their own**: for up to the refresh interval, and about a minute for the kubelet, pods can have the new value and not the one before it, and refuse " +
+			"what was signed with that, unless the one named `-previous` is refreshed first after each rotation.\n\n" +
 			"The operator's IAM role needs `secretsmanager:GetSecretValue` on the secret and `kms:Decrypt` on its key.",
 		Parameters: []function.Parameter{
 			function.DynamicParameter{
@@ -50,8 +54,9 @@ func (*externalSecretFunction) Definition(_ context.Context, _ function.Definiti
 					"   - `name` (string, required): name of the ExternalSecret and of the Secret.\n" +
 					"   - `namespace` (string): namespace of all manifests. Default: none is written.\n" +
 					"   - `secret_id` (string, required): name or ARN of the secret, such as `roi_secret.app.name`.\n" +
-					"   - `keys` (list of strings): keys of a JSON secret, such as `roi_secret.app.key_names`. Each becomes a key of the Secret.\n" +
-					"   - `key` (string): instead of `keys`, for a secret that is one string: the key of the Secret that gets it.\n" +
+					"   - `all_keys` (bool): `true` makes whatever keys a JSON secret has keys of the Secret. Excludes `keys`, `key` and `previous`. Default: `false`.\n" +
+					"   - `keys` (list of strings): instead of `all_keys`, some keys of a JSON secret, such as `roi_secret.app.key_names`. Each becomes a key of the Secret, and must be there.\n" +
+					"   - `key` (string): instead of both, for a secret that is one string: the key of the Secret that gets it.\n" +
 					"   - `previous` (list of strings): those of the keys whose previous value is wanted too.\n" +
 					"   - `refresh_interval` (string): how often the operator reads, such as `5m`; a second or more. Default: `15m`.\n" +
 					"   - `store` (object, required): where it reads:\n" +
@@ -103,6 +108,7 @@ func externalSecretOf(argument attr.Value, problems *[]string) manifest.External
 		Name:      o.text("name"),
 		Namespace: o.text("namespace"),
 		SecretID:  o.text("secret_id"),
+		AllKeys:   o.flag("all_keys"),
 		Keys:      o.texts("keys"),
 		Key:       o.text("key"),
 		Previous:  o.texts("previous"),

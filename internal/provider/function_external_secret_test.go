@@ -84,6 +84,26 @@ func TestExternalSecretFunctionDefaults(t *testing.T) {
 	}
 }
 
+func TestExternalSecretFunctionOfAllKeys(t *testing.T) {
+	got, problem := call(t, "external_secret", externalSecretOptions(object{"all_keys": true, "keys": nil, "previous": nil}))
+	if problem != nil {
+		t.Fatal(problem.Text)
+	}
+	result, _ := got.(object)
+	manifests, _ := result["manifests"].(object)
+	external, _ := manifests["ExternalSecret/app"].(object)
+	spec, _ := external["spec"].(object)
+	want := []any{object{"extract": object{
+		"key": "shop/production/app", "version": "AWSCURRENT", "conversionStrategy": "Default", "decodingStrategy": "None", "metadataPolicy": "None",
+	}}}
+	if diff := cmp.Diff(any(want), spec["dataFrom"]); diff != "" || spec["data"] != nil || len(manifests) != 2 {
+		t.Errorf("%d manifests, data %v, dataFrom (-want +got):\n%s", len(manifests), spec["data"], diff)
+	}
+	if _, problem := call(t, "external_secret", externalSecretOptions(object{"all_keys": false})); problem != nil {
+		t.Errorf("false is not like nothing: %s", problem.Text)
+	}
+}
+
 func TestExternalSecretFunctionRefuses(t *testing.T) {
 	refusals := map[string]refusal{"a string": {[]any{"app"}, 0, "must be an object, got: a string"}}
 	for name, test := range map[string]struct {
@@ -98,6 +118,10 @@ func TestExternalSecretFunctionRefuses(t *testing.T) {
 		"unknown in store":  {object{"store": object{"name": "aws", "role_arn": "x"}}, "store.role_arn is not known; there are: name, region, role"},
 		"interval":          {object{"refresh_interval": "often"}, `refresh_interval = "often" is not a duration`},
 		"keys":              {object{"keys": "JWT_SECRET"}, "keys must be a list of strings"},
+		"all keys and some": {object{"all_keys": true, "previous": nil}, "all_keys excludes key and keys"},
+		"all and previous":  {object{"all_keys": true, "keys": nil}, "all_keys excludes previous"},
+		"no keys":           {object{"keys": nil, "previous": nil, "all_keys": false}, "one of all_keys, keys and key is needed"},
+		"a word":            {object{"all_keys": "yes"}, "all_keys must be true or false, got: a string"},
 		"previous":          {object{"previous": []any{"X"}}, `previous: "X" is not among the keys`},
 	} {
 		refusals[name] = refusal{[]any{externalSecretOptions(test.changes)}, 0, test.says}
