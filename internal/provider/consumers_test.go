@@ -77,44 +77,49 @@ func startConsumers(t *testing.T, env ...string) []*consumer {
 	t.Helper()
 	var consumers []*consumer
 	for language, command := range consumerCommands(t) {
-		c := &consumer{language: language}
-		cmd := exec.Command(command[0], command[1:]...)
-		cmd.Env = append(env, "LISTEN=127.0.0.1:0", "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"))
-		cmd.Stderr = &c.stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		line, read := make(chan string, 1), make(chan struct{})
-		go func() {
-			defer close(read)
-			lines := bufio.NewReader(io.TeeReader(out, &c.stdout))
-			first, _ := lines.ReadString('\n')
-			line <- first
-			_, _ = io.Copy(io.Discard, lines)
-		}()
-		c.end = sync.OnceFunc(func() {
-			_ = cmd.Process.Kill()
-			<-read
-			_ = cmd.Wait()
-		})
-		t.Cleanup(c.end)
-		select {
-		case first := <-line:
-			address, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
-			if !ok {
-				t.Fatalf("the consumer in %s did not start", language)
-			}
-			c.url = "http://" + address
-		case <-time.After(time.Minute):
-			t.Fatalf("the consumer in %s did not start within a minute", language)
-		}
-		consumers = append(consumers, c)
+		consumers = append(consumers, startConsumer(t, language, command, env...))
 	}
 	return consumers
+}
+
+func startConsumer(t *testing.T, language string, command []string, env ...string) *consumer {
+	t.Helper()
+	c := &consumer{language: language}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = append(env, "LISTEN=127.0.0.1:0", "PATH="+os.Getenv("PATH"), "HOME="+os.Getenv("HOME"))
+	cmd.Stderr = &c.stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, read := make(chan string, 1), make(chan struct{})
+	go func() {
+		defer close(read)
+		lines := bufio.NewReader(io.TeeReader(out, &c.stdout))
+		first, _ := lines.ReadString('\n')
+		line <- first
+		_, _ = io.Copy(io.Discard, lines)
+	}()
+	c.end = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		<-read
+		_ = cmd.Wait()
+	})
+	t.Cleanup(c.end)
+	select {
+	case first := <-line:
+		address, ok := strings.CutPrefix(strings.TrimSpace(first), "listening on ")
+		if !ok {
+			t.Fatalf("the consumer in %s did not start", language)
+		}
+		c.url = "http://" + address
+	case <-time.After(time.Minute):
+		t.Fatalf("the consumer in %s did not start within a minute", language)
+	}
+	return c
 }
 
 // consumerClient takes a new connection for each request: one that a server closes
@@ -413,9 +418,18 @@ func signToken(t *testing.T, header, secret string, expires int64) string {
 	}
 	encode := base64.RawURLEncoding.EncodeToString
 	signed := encode([]byte(header)) + "." + encode(claims)
+	return signed + "." + signature(signed, secret)
+}
+
+func signature(signed, secret string) string {
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write([]byte(signed))
-	return signed + "." + encode(mac.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func signedWith(token, secret string) bool {
+	end := strings.LastIndex(token, ".")
+	return end >= 0 && token[end+1:] == signature(token[:end], secret)
 }
 
 // replaceFile replaces a file in one step, so that no reader sees half of it.

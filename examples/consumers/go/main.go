@@ -5,13 +5,19 @@
 // while its secret is rotated. It signs with the current value and accepts the
 // previous one, too, for as long as that is there.
 //
+// Replicas do not learn of a new value at the same time, and one that has not refuses
+// what is signed with it. With SIGN_AFTER each goes on signing with the previous value
+// for some time after it first sees a new one, so that all know that by then.
+//
 //	SECRETS_FILE         a JSON file with JWT_SECRET and, in a grace period, JWT_SECRET_OLD; or
 //	JWT_SECRET_FILE      a file with the current value alone, and
 //	JWT_SECRET_OLD_FILE  one with the previous value, which need not be there
+//	SIGN_AFTER           that time in whole seconds, 0 unless set: longer than replicas are apart
 //	LISTEN               address and port, 127.0.0.1:8080 unless set
 package main
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -24,36 +30,50 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// tokenLifetime must be shorter than the grace period of the secret: a token that
-// was signed just before a rotation is then accepted until it expires.
+// tokenLifetime and SIGN_AFTER must together be shorter than the grace period of the
+// secret: the last token that is signed with the previous value is then accepted
+// until it expires.
 const tokenLifetime = 15 * time.Minute
 
-type keys struct{ current, previous []byte }
+// keys to accept, and the one of them to sign with.
+type keys struct{ current, previous, signing []byte }
 
 // secrets reads the keys for every request. The files are small and in memory,
 // and there is no watch that could miss a change.
 type secrets struct {
 	json, current, previous string
+	signAfter               time.Duration
 
 	mutex sync.Mutex
 	last  keys
+	since time.Time // when this process first saw the current value
 }
 
 // keys returns what the files hold now, or held when they were last readable.
 func (s *secrets) keys() (keys, error) {
-	k, err := s.read()
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	k, err := s.read()
 	if err != nil {
-		return s.last, err
+		k = s.last
+	}
+	if string(k.current) != string(s.last.current) {
+		s.since = time.Now()
+	}
+	// At its start a process cannot know how long the others have had the current
+	// value, and waits as well.
+	k.signing = k.current
+	if len(k.previous) > 0 && time.Since(s.since) < s.signAfter {
+		k.signing = k.previous
 	}
 	s.last = k
-	return k, nil
+	return k, err
 }
 
 func (s *secrets) read() (keys, error) {
@@ -70,7 +90,7 @@ func (s *secrets) read() (keys, error) {
 		if json.Unmarshal(content, &members) != nil || members.Current == "" {
 			return keys{}, errors.New("SECRETS_FILE is no JSON object with JWT_SECRET")
 		}
-		return keys{[]byte(members.Current), []byte(members.Previous)}, nil
+		return keys{current: []byte(members.Current), previous: []byte(members.Previous)}, nil
 	}
 	// The current value first. Whoever rotates writes the previous one first, so
 	// that between the two reads no value in use can be missed.
@@ -85,7 +105,7 @@ func (s *secrets) read() (keys, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return keys{}, err
 	}
-	return keys{current, previous}, nil
+	return keys{current: current, previous: previous}, nil
 }
 
 // readValue leaves out the newline that editors and echo put at the end.
@@ -106,7 +126,7 @@ type claims struct {
 func sign(k keys, c claims) string {
 	payload, _ := json.Marshal(c) // A string and a number can always be marshalled.
 	signed := header + "." + encode(payload)
-	return signed + "." + signature(k.current, signed)
+	return signed + "." + signature(k.signing, signed)
 }
 
 func verify(k keys, token string) (claims, bool) {
@@ -139,7 +159,14 @@ func signature(key []byte, signed string) string {
 func encode(data []byte) string { return base64.RawURLEncoding.EncodeToString(data) }
 
 func main() {
-	s := &secrets{json: os.Getenv("SECRETS_FILE"), current: os.Getenv("JWT_SECRET_FILE"), previous: os.Getenv("JWT_SECRET_OLD_FILE")}
+	signAfter, err := strconv.Atoi(cmp.Or(os.Getenv("SIGN_AFTER"), "0"))
+	if err != nil || signAfter < 0 {
+		log.Fatal("SIGN_AFTER is no number of seconds")
+	}
+	s := &secrets{
+		json: os.Getenv("SECRETS_FILE"), current: os.Getenv("JWT_SECRET_FILE"), previous: os.Getenv("JWT_SECRET_OLD_FILE"),
+		signAfter: time.Duration(signAfter) * time.Second,
+	}
 	if _, err := s.keys(); err != nil {
 		log.Fatal(err)
 	}

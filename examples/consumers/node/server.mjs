@@ -5,24 +5,30 @@
 // secret is rotated. It signs with the current value and accepts the previous one,
 // too, for as long as that is there.
 //
+// Replicas do not learn of a new value at the same time, and one that has not refuses
+// what is signed with it. With SIGN_AFTER each goes on signing with the previous value
+// for some time after it first sees a new one, so that all know that by then.
+//
 //   SECRETS_FILE         a JSON file with JWT_SECRET and, in a grace period, JWT_SECRET_OLD; or
 //   JWT_SECRET_FILE      a file with the current value alone, and
 //   JWT_SECRET_OLD_FILE  one with the previous value, which need not be there
+//   SIGN_AFTER           that time in whole seconds, 0 unless set: longer than replicas are apart
 //   LISTEN               address and port, 127.0.0.1:8080 unless set
 
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 
-// Shorter than the grace period of the secret: a token that was signed just before
-// a rotation is then accepted until it expires.
+// Together with SIGN_AFTER shorter than the grace period of the secret: the last token
+// that is signed with the previous value is then accepted until it expires.
 const tokenLifetimeSeconds = 15 * 60;
 
 // The header of every token. No other is accepted, so that a token cannot choose
 // its algorithm (RFC 8725, 3.1).
 const header = Buffer.from('{"alg":"HS256","typ":"JWT"}').toString("base64url");
 
-const { SECRETS_FILE, JWT_SECRET_FILE, JWT_SECRET_OLD_FILE, LISTEN = "127.0.0.1:8080" } = process.env;
+const { SECRETS_FILE, JWT_SECRET_FILE, JWT_SECRET_OLD_FILE, SIGN_AFTER = "0", LISTEN = "127.0.0.1:8080" } = process.env;
+if (!/^\d*$/.test(SIGN_AFTER)) throw new Error("SIGN_AFTER is no number of seconds");
 
 // Read for every request: the files are small and in memory, and there is no watch
 // that could miss a change.
@@ -56,23 +62,35 @@ function readValue(path, optional = false) {
   }
 }
 
-let last = readKeys();
+let last;
+let since; // when this process first saw the current value
 
-// What the files hold now, or held when they were last readable.
+function refresh() {
+  const read = readKeys();
+  if (read.current !== last?.current) since = performance.now();
+  last = read;
+}
+
+refresh();
+
+// What the files hold now, or held when they were last readable, and which of it to
+// sign with. At its start a process cannot know how long the others have had the
+// current value, and waits as well.
 function keys() {
   try {
-    last = readKeys();
+    refresh();
   } catch {
     // GET /health says so.
   }
-  return last;
+  const wait = last.previous && performance.now() - since < SIGN_AFTER * 1000;
+  return { ...last, signing: wait ? last.previous : last.current };
 }
 
 const signature = (key, signed) => createHmac("sha256", key).update(signed).digest("base64url");
 
-function sign({ current }, claims) {
+function sign({ signing }, claims) {
   const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}`;
-  return `${signed}.${signature(current, signed)}`;
+  return `${signed}.${signature(signing, signed)}`;
 }
 
 function same(a, b) {
@@ -109,7 +127,7 @@ const server = createServer((request, response) => {
     }
     case "GET /health":
       try {
-        last = readKeys();
+        refresh();
         return answer(200);
       } catch {
         return answer(503, "the secret cannot be read");

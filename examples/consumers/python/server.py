@@ -5,9 +5,14 @@
 secret is rotated. It signs with the current value and accepts the previous one,
 too, for as long as that is there.
 
+Replicas do not learn of a new value at the same time, and one that has not refuses
+what is signed with it. With SIGN_AFTER each goes on signing with the previous value
+for some time after it first sees a new one, so that all know that by then.
+
     SECRETS_FILE         a JSON file with JWT_SECRET and, in a grace period, JWT_SECRET_OLD; or
     JWT_SECRET_FILE      a file with the current value alone, and
     JWT_SECRET_OLD_FILE  one with the previous value, which need not be there
+    SIGN_AFTER           that time in whole seconds, 0 unless set: longer than replicas are apart
     LISTEN               address and port, 127.0.0.1:8080 unless set
 """
 
@@ -16,12 +21,14 @@ import hashlib
 import hmac
 import json
 import os
+import threading
 import time
+from collections import namedtuple
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-# Shorter than the grace period of the secret: a token that was signed just before
-# a rotation is then accepted until it expires.
+# Together with SIGN_AFTER shorter than the grace period of the secret: the last token
+# that is signed with the previous value is then accepted until it expires.
 TOKEN_LIFETIME_SECONDS = 15 * 60
 
 
@@ -34,6 +41,10 @@ def encode(data):
 HEADER = encode(b'{"alg":"HS256","typ":"JWT"}')
 
 
+# Keys to accept, and the one of them to sign with.
+Keys = namedtuple("Keys", "current previous signing")
+
+
 class Secrets:
     """Reads the keys for every request: the files are small and in memory, and
     there is no watch that could miss a change."""
@@ -42,16 +53,35 @@ class Secrets:
         self.json = environ.get("SECRETS_FILE")
         self.current = environ.get("JWT_SECRET_FILE", "")
         self.previous = environ.get("JWT_SECRET_OLD_FILE", "")
-        self.last = self.read()
+        sign_after = environ.get("SIGN_AFTER") or "0"
+        if not sign_after.isdecimal():
+            raise ValueError("SIGN_AFTER is no number of seconds")
+        self.sign_after = int(sign_after)
+        self.lock = threading.Lock()
+        self.last = (b"", b"")
+        self.refresh()
+
+    def refresh(self):
+        """Reads the files, and raises an error if they cannot be read."""
+        with self.lock:
+            current, previous = self.read()
+            if current != self.last[0]:
+                self.since = time.monotonic()  # when this process first saw it
+            self.last = current, previous
 
     def keys(self):
-        """Returns (current, previous) as they are now, or were when they were
-        last readable."""
+        """Returns the keys as they are now, or were when they were last readable.
+
+        At its start a process cannot know how long the others have had the current
+        value, and waits as well before it signs with it."""
         try:
-            self.last = self.read()
+            self.refresh()
         except (OSError, ValueError):
             pass  # GET /health says so.
-        return self.last
+        with self.lock:
+            current, previous = self.last
+            wait = previous and time.monotonic() - self.since < self.sign_after
+        return Keys(current, previous, previous if wait else current)
 
     def read(self):
         if self.json:
@@ -84,14 +114,14 @@ def signature(key, signed):
 
 def sign(keys, claims):
     signed = HEADER + b"." + encode(json.dumps(claims, separators=(",", ":")).encode())
-    return signed + b"." + signature(keys[0], signed)
+    return signed + b"." + signature(keys.signing, signed)
 
 
 def verify(keys, token):
     signed, _, given = token.rpartition(b".")
     if not signed.startswith(HEADER + b"."):
         return None
-    valid = [hmac.compare_digest(given, signature(key, signed)) for key in keys if key]
+    valid = [hmac.compare_digest(given, signature(key, signed)) for key in (keys.current, keys.previous) if key]
     if not any(valid):
         return None
     payload = signed[len(HEADER) + 1:]
@@ -124,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, claims["sub"].encode())
         if self.path == "/health":
             try:
-                self.server.secrets.read()
+                self.server.secrets.refresh()
             except (OSError, ValueError):
                 return self.answer(503, b"the secret cannot be read")
             return self.answer(200)
@@ -142,9 +172,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
+    secrets = Secrets(os.environ)
     host, port = os.environ.get("LISTEN", "127.0.0.1:8080").rsplit(":", 1)
     server = ThreadingHTTPServer((host, int(port)), Handler)
-    server.secrets = Secrets(os.environ)
+    server.secrets = secrets
     print("listening on %s:%d" % server.server_address, flush=True)
     server.serve_forever()
 
