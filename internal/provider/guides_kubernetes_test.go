@@ -8,16 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/roi-systems/terraform-provider-roi/internal/acctest/tfcli"
 )
 
 // parseBlock reads a block of YAML or JSON, whatever else is done with it.
@@ -45,50 +44,22 @@ func yamlDocuments(text string) (documents []any, err error) {
 	}
 }
 
-// guidePod is what the Pod of a guide may have: a field that is not here is
-// misspelt, or new to this test.
-// Source: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
+// guidePod is what the Pod of a guide may have.
 type guidePod struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string
-	Metadata   struct{ Name, Namespace string }
-	Spec       struct {
-		ServiceAccountName string `yaml:"serviceAccountName"`
-		SecurityContext    struct {
-			RunAsUser    int  `yaml:"runAsUser"`
-			RunAsNonRoot bool `yaml:"runAsNonRoot"`
-			FSGroup      int  `yaml:"fsGroup"`
-		} `yaml:"securityContext"`
-		Containers []struct {
-			Name, Image  string
-			Env          []struct{ Name, Value string }
-			VolumeMounts []struct {
-				Name      string
-				MountPath string `yaml:"mountPath"`
-				ReadOnly  bool   `yaml:"readOnly"`
-			} `yaml:"volumeMounts"`
-		}
-		Volumes []struct {
-			Name   string
-			Secret struct {
-				SecretName  string `yaml:"secretName"`
-				Optional    bool
-				DefaultMode int `yaml:"defaultMode"`
-			}
-		}
-	}
+	kubernetesObject `yaml:",inline"`
+	Spec             podSpec
 }
 
 // checkGuideManifests validates what a guide has written for Kubernetes: what the
 // External Secrets Operator reads against its schemas, and a Pod against what the
 // operator makes of it.
-func checkGuideManifests(t *testing.T, folder string) {
+func checkGuideManifests(t *testing.T, w *tfcli.Workspace) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(folder, "*.yaml"))
+	files, err := filepath.Glob(filepath.Join(w.Dir, "*.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets := map[string][]string{} // the keys that a Secret will have
+	secrets := map[string][]string{} // by namespace and name, the keys that a Secret will have
 	for _, file := range files {
 		documents, err := yamlDocuments(readGuideFile(t, file))
 		if err != nil {
@@ -100,59 +71,70 @@ func checkGuideManifests(t *testing.T, folder string) {
 			if group != "external-secrets.io" {
 				continue
 			}
-			schema := filepath.Join("..", "manifest", "testdata", strings.ToLower(fmt.Sprint(document["kind"]))+".json")
-			if err := jsonschema.NewCompiler().MustCompile(schema).Validate(document); err != nil {
+			object, err := decodeExternal(document)
+			if err != nil {
 				t.Errorf("%s: %v", filepath.Base(file), err)
 			}
-			var object kubernetesObject
-			text, err := yaml.Marshal(document)
-			if err = errors.Join(err, yaml.Unmarshal(text, &object)); err != nil {
-				t.Fatal(err)
-			}
-			for _, data := range object.Spec.Data {
-				name := object.Metadata.Namespace + "/" + object.Spec.Target.Name
-				secrets[name] = append(secrets[name], data.SecretKey)
+			for _, from := range object.Spec.DataFrom {
+				secrets[object.Metadata.Namespace+"/"+object.Spec.Target.Name] = secretKeys(t, w, from.Extract.Key)
 			}
 		}
 	}
-	if pod := filepath.Join(folder, "pod.yaml"); slices.Contains(files, pod) {
+	if pod := filepath.Join(w.Dir, "pod.yaml"); slices.Contains(files, pod) {
 		checkGuidePod(t, readGuideFile(t, pod), secrets)
 	}
+}
+
+// secretKeys returns the keys that a secret has while all of its grace periods run.
+func secretKeys(t *testing.T, w *tfcli.Workspace, name string) []string {
+	t.Helper()
+	var keys []string
+	resources := w.Show().Values.RootModule.Resources
+	for _, resource := range resources {
+		if resource.Type == "roi_secret" && resource.Values["name"] == name {
+			keys = textsOf(resource.Values["key_names"])
+		}
+	}
+	if len(keys) == 0 {
+		t.Fatalf("there is no secret %s with keys", name)
+	}
+	all := slices.Clone(keys)
+	for _, resource := range resources {
+		suffix, _ := resource.Values["previous_key_suffix"].(string)
+		if resource.Type != "roi_secret_rotation" || suffix == "" {
+			continue
+		}
+		rotated := textsOf(resource.Values["keys"])
+		if len(rotated) == 0 {
+			rotated = keys
+		}
+		for _, key := range rotated {
+			all = append(all, key+suffix)
+		}
+	}
+	return all
+}
+
+func textsOf(value any) []string {
+	elements, _ := value.([]any)
+	var texts []string
+	for _, element := range elements {
+		texts = append(texts, fmt.Sprint(element))
+	}
+	return texts
 }
 
 func checkGuidePod(t *testing.T, text string, secrets map[string][]string) {
 	t.Helper()
 	var pod guidePod
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&pod); err != nil || pod.APIVersion != "v1" || pod.Kind != "Pod" {
+	if err := decodeStrictly([]byte(text), &pod); err != nil || pod.APIVersion != "v1" || pod.Kind != "Pod" {
 		t.Fatalf("%s %s: %v", pod.APIVersion, pod.Kind, err)
 	}
-	var mounted []string
-	files := map[string]bool{}
-	for _, volume := range pod.Spec.Volumes {
-		name := pod.Metadata.Namespace + "/" + volume.Secret.SecretName
-		mounted = append(mounted, name)
-		for _, mount := range pod.Spec.Containers[0].VolumeMounts {
-			for _, key := range secrets[name] {
-				if mount.Name == volume.Name {
-					files[mount.MountPath+"/"+key] = true
-				}
-			}
-		}
-		// What never was has no previous value.
-		if previous := strings.HasSuffix(name, "-previous"); volume.Secret.Optional != previous {
-			t.Errorf("volume %s: optional is %t", volume.Name, volume.Secret.Optional)
-		}
+	own := map[string][]string{}
+	for name, keys := range secrets {
+		own[strings.TrimPrefix(name, pod.Metadata.Namespace+"/")] = keys
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(secrets)), slices.Sorted(slices.Values(mounted))); diff != "" {
-		t.Errorf("Secrets (-made by the operator +mounted):\n%s", diff)
-	}
-	for _, variable := range pod.Spec.Containers[0].Env {
-		if !strings.HasSuffix(variable.Name, "_FILE") || !files[variable.Value] {
-			t.Errorf("%s names a file that is not there: %s", variable.Name, variable.Value)
-		}
-	}
+	checkPodFiles(t, pod.Spec, own)
 }
 
 func readGuideFile(t *testing.T, path string) string {

@@ -160,7 +160,7 @@ func runGuide(t *testing.T, path string) {
 			fail("nothing checks this block of %q: say what it is in a comment above it", block.language)
 		}
 	}
-	checkGuideManifests(t, w.Dir)
+	checkGuideManifests(t, w)
 	if ran == 0 {
 		t.Log("no command of this guide was run")
 	}

@@ -77,20 +77,20 @@ func TestStackProductionOnMoto(t *testing.T) {
 
 	first, second := account.backend(awsfake.DefaultRegion), account.backend(secondRegion)
 	scanner := leak.New(t)
-	before := stackValues(t, first, productionSecret, scanner)
+	before := stackValues(t, first, productionSecret, scanner, nil)
 	secret := first.describe(t, productionSecret)
 	account.checkKeys(t, secret.KMSKeyID)
 	role := account.checkRole(t, oidc, secret.ARN, secret.KMSKeyID)
-	checkManifests(t, w, role)
+	checkManifests(t, w, role, stackKeys)
 
 	w.SetEnv("ROI_PLAN_AS_OF", "+91d")
 	w.Apply().Require(t, 0)
 	w.SetEnv("ROI_PLAN_AS_OF", "")
-	after := stackValues(t, first, productionSecret, scanner)
+	after := stackValues(t, first, productionSecret, scanner, before)
 	if diff := cmp.Diff(without(stackKeys, "ENCRYPTION_KEY"), changed(before, after)); diff != "" {
 		t.Errorf("rotated after 91 days (-want +got):\n%s", diff)
 	}
-	if len(changed(after, stackValues(t, second, productionSecret, scanner))) > 0 {
+	if len(changed(after, stackValues(t, second, productionSecret, scanner, before))) > 0 {
 		t.Error("the second region has other values")
 	}
 	w.Plan().Require(t, 0)

@@ -81,7 +81,7 @@ func TestStackStaging(t *testing.T) {
 
 	const id = "shop/staging/app"
 	scanner := leak.New(t)
-	before := stackValues(t, b, id, scanner)
+	before := stackValues(t, b, id, scanner, nil)
 	s := &stack{Daemon: engine, t: t, service: name + "_api", sockets: t.TempDir()}
 	if err := os.Chmod(s.sockets, 0o700); err != nil {
 		t.Fatal(err)
@@ -97,7 +97,7 @@ func TestStackStaging(t *testing.T) {
 	if !strings.Contains(result.Message(), "Service belongs to a stack") {
 		t.Error("the apply does not warn that the stack has to be told")
 	}
-	after := stackValues(t, b, id, scanner)
+	after := stackValues(t, b, id, scanner, before)
 	if diff := cmp.Diff([]string{"JWT_REFRESH_SECRET", "JWT_SECRET"}, changed(before, after)); diff != "" {
 		t.Errorf("rotated in the incident (-want +got):\n%s", diff)
 	}

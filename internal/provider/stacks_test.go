@@ -4,9 +4,7 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/awsfake"
 	"github.com/roi-systems/terraform-provider-roi/internal/acctest/leak"
@@ -29,6 +26,10 @@ import (
 var stackKeys = []string{
 	"DB_PASSWORD", "ENCRYPTION_KEY", "INTERNAL_API_KEY", "JWT_REFRESH_SECRET", "JWT_SECRET", "REDIS_PASSWORD", "SESSION_SECRET", "WEBHOOK_SECRET",
 }
+
+// graceKeys are what the secret has beside them while a grace period of the JWT keys
+// runs: the values before.
+var graceKeys = []string{"JWT_REFRESH_SECRET_OLD", "JWT_SECRET_OLD"}
 
 // newStack is a copy of examples/stacks, with Terraform in one of the root modules.
 func newStack(t *testing.T, name string) *tfcli.Workspace {
@@ -48,22 +49,33 @@ func onFake(w *tfcli.Workspace, b backend) {
 	}
 }
 
-// stackValues returns the values of a stack, and lets the scanner look for them.
-func stackValues(t *testing.T, b backend, id string, scanner *leak.Scanner) map[string]string {
+// stackValues returns the values of a stack, and lets the scanner look for them. Before
+// are the values before a rotation whose grace period runs, nil if none does: then the
+// secret has the previous ones, too.
+func stackValues(t *testing.T, b backend, id string, scanner *leak.Scanner, before map[string]string) map[string]string {
 	t.Helper()
 	text := b.value(t, id, "")
 	object, err := secretstore.ParseObject(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(stackKeys, slices.Sorted(slices.Values(object.Keys()))); diff != "" {
+	want := stackKeys
+	if before != nil {
+		want = slices.Concat(stackKeys, graceKeys)
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(object.Keys()))); diff != "" {
 		t.Fatalf("keys of %s (-want +got):\n%s", id, diff)
 	}
 	scanner.Add(t, text)
 	values := map[string]string{}
-	for _, key := range object.Keys() {
+	for _, key := range stackKeys {
 		values[key] = b.key(t, id, key)
 		scanner.Add(t, values[key])
+	}
+	for _, key := range want[len(stackKeys):] {
+		if b.key(t, id, key) != before[strings.TrimSuffix(key, "_OLD")] {
+			t.Errorf("%s is not the value before", key)
+		}
 	}
 	return values
 }
@@ -106,14 +118,14 @@ func TestStackDevelopment(t *testing.T) {
 	const id = "shop/development/app"
 	b := backend{store: localstore.New(localstore.Config{Path: filepath.Join(w.Dir, localstore.DefaultPath)}, clock.System{})}
 	scanner := leak.New(t)
-	before := stackValues(t, b, id, scanner)
+	before := stackValues(t, b, id, scanner, nil)
 	checkStackFile(t, w, before, nil)
 
 	w.SetEnv("ROI_PLAN_AS_OF", "+91d")
 	w.PlanJSON()
 	w.Run("apply", "-input=false", "-no-color", "tfplan").Require(t, 0)
 	w.SetEnv("ROI_PLAN_AS_OF", "")
-	after := stackValues(t, b, id, scanner)
+	after := stackValues(t, b, id, scanner, before)
 	rotated := changed(before, after)
 	if diff := cmp.Diff(without(stackKeys, "ENCRYPTION_KEY"), rotated); diff != "" {
 		t.Errorf("rotated after 91 days (-want +got):\n%s", diff)
@@ -157,10 +169,17 @@ func checkStackFile(t *testing.T, w *tfcli.Workspace, values, before map[string]
 }
 
 // awsStub stands for production/aws.tf, since the fake has neither IAM nor alarms.
+// Without it nothing needs hashicorp/aws, which awsRequirement asks for.
 const awsStub = `
 module "aws" {
   source = "./stub"
 }
+`
+
+const awsRequirement = `    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
 `
 
 // The key and the role are those of stubOutputs, as production/aws would make them.
@@ -185,6 +204,11 @@ func TestStackProduction(t *testing.T) {
 	onFake(w, b)
 	w.SetEnv("TF_VAR_image", "registry.shop.example/api:1.0")
 	w.WriteFile("aws.tf", awsStub)
+	requirements := strings.Split(readExample(t, "stacks/production/main.tf"), awsRequirement)
+	if len(requirements) != 2 {
+		t.Fatal("production/main.tf does not require hashicorp/aws as this test expects")
+	}
+	w.WriteFile("main.tf", strings.Join(requirements, ""))
 	w.WriteFile("stub/main.tf", fmt.Sprintf(stubOutputs, key(awsfake.DefaultRegion), key(secondRegion)))
 	w.Init()
 	w.Apply().Require(t, 0)
@@ -192,16 +216,16 @@ func TestStackProduction(t *testing.T) {
 
 	const id = productionSecret
 	scanner := leak.New(t)
-	before := stackValues(t, b, id, scanner)
+	before := stackValues(t, b, id, scanner, nil)
 	if got := b.fake.Secret(id); len(got.Replicas) != 1 || got.KMSKeyID == "" {
 		t.Errorf("key %q, replicas %v", got.KMSKeyID, got.Replicas)
 	}
-	checkManifests(t, w, stubRole)
+	checkManifests(t, w, stubRole, stackKeys)
 
 	w.SetEnv("ROI_PLAN_AS_OF", "+91d")
 	w.Apply().Require(t, 0)
 	w.SetEnv("ROI_PLAN_AS_OF", "")
-	after := stackValues(t, b, id, scanner)
+	after := stackValues(t, b, id, scanner, before)
 	if diff := cmp.Diff(without(stackKeys, "ENCRYPTION_KEY"), changed(before, after)); diff != "" {
 		t.Errorf("rotated after 91 days (-want +got):\n%s", diff)
 	}
@@ -219,7 +243,15 @@ func TestStackProduction(t *testing.T) {
 		t.Errorf("metrics: %v", published)
 	}
 	w.Plan().Require(t, 0)
-	checkManifests(t, w, stubRole)
+	checkManifests(t, w, stubRole, slices.Concat(stackKeys, graceKeys))
+
+	w.SetEnv("ROI_PLAN_AS_OF", "+1d")
+	w.Apply().Require(t, 0)
+	w.SetEnv("ROI_PLAN_AS_OF", "")
+	if names := changed(after, stackValues(t, b, id, scanner, nil)); len(names) > 0 {
+		t.Errorf("the end of the grace periods changed %v", names)
+	}
+	w.Plan().Require(t, 0)
 	w.LeakCheck(scanner)
 }
 
@@ -229,151 +261,4 @@ func TestStackProductionWithAWS(t *testing.T) {
 	w := newProduction(t, "")
 	w.Run("validate", "-no-color").Require(t, 0)
 	stackTests(t, w)
-}
-
-// kubernetesObject is what the manifests of a stack have in common.
-type kubernetesObject struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string `yaml:"kind"`
-	Metadata   struct {
-		Name        string            `yaml:"name"`
-		Namespace   string            `yaml:"namespace"`
-		Annotations map[string]string `yaml:"annotations"`
-	} `yaml:"metadata"`
-	AutomountServiceAccountToken *bool                 `yaml:"automountServiceAccountToken"`
-	RoleRef                      struct{ Name string } `yaml:"roleRef"`
-	Spec                         struct {
-		SecretStoreRef struct{ Kind, Name string } `yaml:"secretStoreRef"`
-		Target         struct{ Name string }
-		Data           []struct {
-			SecretKey string                                  `yaml:"secretKey"`
-			RemoteRef struct{ Key, Property, Version string } `yaml:"remoteRef"`
-		}
-		Provider struct {
-			AWS struct {
-				Region string
-				Auth   struct {
-					JWT struct {
-						ServiceAccountRef struct{ Name string } `yaml:"serviceAccountRef"`
-					}
-				}
-			} `yaml:"aws"`
-		}
-		PodSelector podLabels `yaml:"podSelector"`
-		Selector    podLabels
-		Template    struct {
-			Metadata struct{ Labels map[string]string }
-			Spec     struct {
-				ServiceAccountName string `yaml:"serviceAccountName"`
-				Containers         []struct {
-					Env          []struct{ Name, Value string }
-					VolumeMounts []struct {
-						Name      string
-						MountPath string `yaml:"mountPath"`
-					} `yaml:"volumeMounts"`
-				}
-				Volumes []struct {
-					Name   string
-					Secret struct {
-						SecretName string `yaml:"secretName"`
-						Optional   bool
-					}
-				}
-			}
-		}
-	}
-}
-
-type podLabels struct {
-	MatchLabels map[string]string `yaml:"matchLabels"`
-}
-
-// checkManifests asserts that everything that a manifest refers to is there, and that
-// the store reads with a role of AWS.
-func checkManifests(t *testing.T, w *tfcli.Workspace, role string) {
-	t.Helper()
-	var text string
-	w.Output("manifests", &text)
-	objects := map[string]kubernetesObject{}
-	versions := map[string]string{
-		"ServiceAccount": "v1", "Role": "rbac.authorization.k8s.io/v1", "RoleBinding": "rbac.authorization.k8s.io/v1", "Deployment": "apps/v1",
-		"NetworkPolicy": "networking.k8s.io/v1", "SecretStore": "external-secrets.io/v1", "ExternalSecret": "external-secrets.io/v1",
-	}
-	decoder := yaml.NewDecoder(strings.NewReader(text))
-	for {
-		var object kubernetesObject
-		err := decoder.Decode(&object)
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := object.Kind + "/" + object.Metadata.Name
-		if object.APIVersion == "" || object.APIVersion != versions[object.Kind] || object.Metadata.Namespace != "shop" {
-			t.Errorf("%s: apiVersion %q, namespace %q", name, object.APIVersion, object.Metadata.Namespace)
-		}
-		objects[name] = object
-	}
-	want := []string{
-		"Deployment/api", "ExternalSecret/app", "ExternalSecret/app-previous", "NetworkPolicy/api", "Role/shop-secrets-on-call", "RoleBinding/shop-secrets-on-call",
-		"SecretStore/app", "ServiceAccount/shop-api", "ServiceAccount/shop-secrets",
-	}
-	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(objects))); diff != "" {
-		t.Fatalf("manifests (-want +got):\n%s", diff)
-	}
-
-	store := objects["SecretStore/app"].Spec.Provider.AWS
-	reader := objects["ServiceAccount/"+store.Auth.JWT.ServiceAccountRef.Name]
-	if store.Region != awsfake.DefaultRegion || reader.Metadata.Annotations["eks.amazonaws.com/role-arn"] != role {
-		t.Errorf("the store reads in %q with the annotations %v", store.Region, reader.Metadata.Annotations)
-	}
-	if _, ok := objects["Role/"+objects["RoleBinding/shop-secrets-on-call"].RoleRef.Name]; !ok {
-		t.Error("the RoleBinding refers to another Role")
-	}
-	secrets := map[string][]string{}
-	for name, versionOf := range map[string]string{"app": "AWSCURRENT", "app-previous": "AWSPREVIOUS"} {
-		external := objects["ExternalSecret/"+name].Spec
-		if external.SecretStoreRef.Kind != "SecretStore" || external.SecretStoreRef.Name != "app" {
-			t.Errorf("ExternalSecret %s reads %v", name, external.SecretStoreRef)
-		}
-		for _, data := range external.Data {
-			if data.RemoteRef.Key != productionSecret || data.RemoteRef.Version != versionOf || !slices.Contains(stackKeys, data.RemoteRef.Property) {
-				t.Errorf("ExternalSecret %s: %s is %v", name, data.SecretKey, data.RemoteRef)
-			}
-			secrets[external.Target.Name] = append(secrets[external.Target.Name], data.SecretKey)
-		}
-	}
-
-	deployment := objects["Deployment/api"].Spec
-	labels := deployment.Template.Metadata.Labels
-	if !maps.Equal(labels, deployment.Selector.MatchLabels) || !maps.Equal(labels, objects["NetworkPolicy/api"].Spec.PodSelector.MatchLabels) {
-		t.Errorf("the pods have the labels %v, and others are selected", labels)
-	}
-	account := objects["ServiceAccount/"+deployment.Template.Spec.ServiceAccountName]
-	if account.Kind == "" || len(account.Metadata.Annotations) > 0 || account.AutomountServiceAccountToken == nil || *account.AutomountServiceAccountToken {
-		t.Errorf("the account of the pods can do more than it needs: %+v", account)
-	}
-	files := map[string]bool{}
-	container := deployment.Template.Spec.Containers[0]
-	for _, volume := range deployment.Template.Spec.Volumes {
-		if volume.Secret.Optional != (volume.Secret.SecretName == "app-previous") {
-			t.Errorf("volume %s: optional is %t", volume.Name, volume.Secret.Optional)
-		}
-		for _, mount := range container.VolumeMounts {
-			for _, key := range secrets[volume.Secret.SecretName] {
-				if mount.Name == volume.Name {
-					files[mount.MountPath+"/"+key] = true
-				}
-			}
-		}
-	}
-	if len(container.Env) != len(stackKeys) || len(files) != len(stackKeys)+2 {
-		t.Errorf("%d variables, %d files", len(container.Env), len(files))
-	}
-	for _, variable := range container.Env {
-		if !strings.HasSuffix(variable.Name, "_FILE") || !files[variable.Value] {
-			t.Errorf("%s names a file that is not there: %s", variable.Name, variable.Value)
-		}
-	}
 }

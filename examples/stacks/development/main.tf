@@ -1,5 +1,5 @@
-# Development: the embedded store, and a file that the application and
-# `docker compose --env-file .env.development up` read. No account is needed.
+# Development: the embedded store, and a file that the application reads. No account is
+# needed.
 
 terraform {
   required_version = ">= 1.11"

@@ -25,6 +25,11 @@ locals {
     WEBHOOK_SECRET     = "webhook"
   }
 
+  # What was signed with a value of these is accepted until the grace period ends. Until
+  # then the secret has the value before, too, under the name of the key with a suffix.
+  signing         = ["jwt"]
+  previous_suffix = "_OLD"
+
   keys_by_category = { for key, category in local.categories : category => key... }
 
   # What is encrypted with a key can't be read with the next one. So this key is
@@ -50,8 +55,9 @@ resource "roi_secret" "app" {
 resource "roi_secret_rotation" "category" {
   for_each = local.rotated
 
-  secret_id = roi_secret.app.id
-  keys      = each.value
+  secret_id           = roi_secret.app.id
+  keys                = each.value
+  previous_key_suffix = contains(local.signing, each.key) ? local.previous_suffix : null
 
   triggers = {
     incident = lookup(var.incidents, each.key, "none so far")

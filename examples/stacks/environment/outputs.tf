@@ -17,3 +17,8 @@ output "due_at" {
   description = "By key, when it is due for rotation. Null for a key that isn't rotated."
   value       = { for key, category in local.categories : key => try(roi_secret_rotation.category[category].rotation_due_at, null) }
 }
+
+output "previous_keys" {
+  description = "Keys that the secret has during a grace period only: the values before the rotation, of keys that sign."
+  value       = [for key, category in local.categories : "${key}${local.previous_suffix}" if contains(local.signing, category)]
+}

@@ -6,6 +6,10 @@ terraform {
   required_version = ">= 1.11"
 
   required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.0"
+    }
     roi = {
       source  = "roi-systems/roi"
       version = ">= 0.1.0"

@@ -18,12 +18,24 @@ locals {
   store_service_account = "shop-secrets"
   pod_service_account   = "shop-api"
 
+  # Every pod in it has to be as restricted as those below.
+  # Source: https://kubernetes.io/docs/concepts/security/pod-security-standards/
+  namespace_object = {
+    apiVersion = "v1"
+    kind       = "Namespace"
+    metadata = {
+      name   = local.namespace
+      labels = { "pod-security.kubernetes.io/enforce" = "restricted" }
+    }
+  }
+
+  # All keys of the secret: as one Secret, those of before a rotation come and go in the
+  # same step as those that are current.
   external = provider::roi::external_secret({
     name             = "app"
     namespace        = local.namespace
     secret_id        = module.environment.secret_name
-    keys             = keys(module.environment.version_ids)
-    previous         = ["JWT_SECRET", "JWT_REFRESH_SECRET"] # tokens signed with them are valid during the grace period
+    all_keys         = true
     refresh_interval = "5m"
 
     store = {
@@ -63,7 +75,7 @@ locals {
         {
           apiGroups     = ["external-secrets.io"]
           resources     = ["externalsecrets"]
-          resourceNames = ["app", "app-previous"]
+          resourceNames = ["app"]
           verbs         = ["get", "patch"]
         },
         {
@@ -108,7 +120,10 @@ locals {
     }
   }
 
-  # A mounted Secret follows a rotation without a restart; variables wouldn't.
+  # A mounted Secret follows a rotation without a restart; variables wouldn't. The files
+  # of previous_keys are there during a grace period only.
+  files = concat(keys(module.environment.version_ids), module.environment.previous_keys)
+
   deployment = {
     apiVersion = "apps/v1"
     kind       = "Deployment"
@@ -124,23 +139,22 @@ locals {
           automountServiceAccountToken = false
           securityContext              = { runAsNonRoot = true, runAsUser = 1000, fsGroup = 1000, seccompProfile = { type = "RuntimeDefault" } }
           containers = [{
-            name            = local.app
-            image           = var.image
-            ports           = [{ containerPort = 8080 }]
-            env             = [for key in keys(module.environment.version_ids) : { name = "${key}_FILE", value = "/run/secrets/app/${key}" }]
+            name  = local.app
+            image = var.image
+            ports = [{ containerPort = 8080 }]
+            env = concat(
+              [for key in local.files : { name = "${key}_FILE", value = "/run/secrets/app/${key}" }],
+              [
+                { name = "LISTEN", value = ":8080" },
+                # The kubelets of two pods are up to a minute and a half apart.
+                { name = "SIGN_AFTER", value = "120" },
+              ],
+            )
             securityContext = { allowPrivilegeEscalation = false, readOnlyRootFilesystem = true, capabilities = { drop = ["ALL"] } }
-            readinessProbe  = { httpGet = { path = "/healthy", port = 8080 }, periodSeconds = 5 }
-            volumeMounts = [
-              { name = "app", mountPath = "/run/secrets/app", readOnly = true },
-              { name = "app-previous", mountPath = "/run/secrets/app-previous", readOnly = true },
-            ]
+            readinessProbe  = { httpGet = { path = "/health", port = 8080 }, periodSeconds = 5 }
+            volumeMounts    = [{ name = "app", mountPath = "/run/secrets/app", readOnly = true }]
           }]
-          volumes = [
-            { name = "app", secret = { secretName = "app", defaultMode = 288 } }, # 0440
-            # There is no previous value before the first rotation and after the
-            # grace period.
-            { name = "app-previous", secret = { secretName = "app-previous", defaultMode = 288, optional = true } },
-          ]
+          volumes = [{ name = "app", secret = { secretName = "app", defaultMode = 288 } }] # 0440
         }
       }
     }
@@ -150,7 +164,7 @@ locals {
 output "manifests" {
   description = "Everything for Kubernetes, as one stream of YAML documents."
   value = join("---\n", concat(
-    [for manifest in concat(local.service_accounts, local.rbac) : yamlencode(manifest)],
+    [for manifest in concat([local.namespace_object], local.service_accounts, local.rbac) : yamlencode(manifest)],
     [local.external.yaml, yamlencode(local.network_policy), yamlencode(local.deployment)],
   ))
 }

@@ -59,6 +59,11 @@ module "environment" {
 
 # A rotation makes the next version and moves the services of the stack to it, one
 # task after the other. Before the first `docker stack deploy` there are none.
+#
+# The JWT keys of before are not delivered: they are in the secret during a grace period
+# only, and a Docker secret can't come and go. So while the tasks are moved each refuses
+# the tokens of those that have another value, and all tokens of before are refused after
+# it. The README says what to do where that matters.
 resource "roi_docker_secret" "key" {
   for_each = module.environment.version_ids
 

@@ -34,9 +34,22 @@ run "what_kubernetes_gets" {
 
   assert {
     condition = sort([for document in split("---\n", output.manifests) : yamldecode(document).kind]) == tolist([
-      "Deployment", "ExternalSecret", "ExternalSecret", "NetworkPolicy", "Role", "RoleBinding", "SecretStore", "ServiceAccount", "ServiceAccount",
+      "Deployment", "ExternalSecret", "Namespace", "NetworkPolicy", "Role", "RoleBinding", "SecretStore", "ServiceAccount", "ServiceAccount",
     ])
     error_message = "A manifest is missing, or one too many is there."
+  }
+
+  assert {
+    condition     = yamldecode(split("---\n", output.manifests)[0]).kind == "Namespace"
+    error_message = "kubectl applies from the first to the last: the namespace has to be there for the others."
+  }
+
+  assert {
+    condition = alltrue([
+      for document in split("---\n", output.manifests) : yamldecode(document).metadata.namespace == "shop"
+      if yamldecode(document).kind != "Namespace"
+    ])
+    error_message = "A manifest is for another namespace."
   }
 
   assert {
