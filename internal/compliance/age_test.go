@@ -131,6 +131,10 @@ func TestValueReuse(t *testing.T) {
 		"made at one moment": {whole, []string{"a", "a"}, func(s *fakeStore) {
 			s.versions[0].CreatedAt = s.versions[1].CreatedAt
 		}, compliance.Fail, "an earlier version has the same value (1 compared)"},
+		"current version is not listed yet": {whole, []string{"a", "a"}, func(s *fakeStore) {
+			s.versions = s.versions[:1]
+			s.secret.Labels = map[string][]string{versionID(2): {secretstore.Current}}
+		}, compliance.NotEvaluated, "the store does not list the current version yet"},
 		"earlier versions may not be read": {whole, []string{"a", "a"}, func(s *fakeStore) {
 			s.errors["Value by id"] = failure(secretstore.ErrAccessDenied, arn)
 		}, compliance.NotEvaluated, "not permitted: secretsmanager:GetSecretValue on " + arn},

@@ -57,6 +57,9 @@ func (r *run) earlier(ctx context.Context, s *subject, reason string) ([]content
 			at = version.CreatedAt
 		}
 	}
+	if at.IsZero() {
+		return nil, "the store does not list the current version yet", nil
+	}
 	var earlier []content
 	for _, version := range versions {
 		if version.ID == current || version.ID == pending || version.CreatedAt.After(at) {

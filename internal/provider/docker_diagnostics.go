@@ -4,6 +4,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,7 +147,11 @@ func warnOutcome(name string, out swarm.Outcome, diags *diag.Diagnostics) {
 		case len(left.Services) > 0:
 			text += "services use it: " + strings.Join(left.Services, ", ") + ". Add them to services, or move them:\n\n"
 			for _, service := range left.Services {
-				text += fmt.Sprintf("  docker service update --secret-rm %s --secret-add source=%s,target=%s %s\n", left.Name, out.Version.Name, name, service)
+				text += "  docker service update --secret-rm " + left.Name
+				for _, mount := range left.Mounts[service] {
+					text += " --secret-add source=" + out.Version.Name + "," + mount
+				}
+				text += " " + service + "\n"
 			}
 			text += "\nA later apply removes it."
 		case len(left.Previous) > 0:
@@ -161,9 +166,9 @@ func warnOutcome(name string, out swarm.Outcome, diags *diag.Diagnostics) {
 	}
 	for _, stack := range out.Stacks {
 		diags.AddAttributeWarning(path.Root("services"), "Service belongs to a stack", fmt.Sprintf(
-			"%s now uses %s, and belongs to the stack %s: the next docker stack deploy puts back what its Compose file says. Change the file as well:\n\n"+
+			"%s now uses %s, and belongs to the stack %s: the next docker stack deploy puts back what its Compose file says. Change the name in the file as well, in the entry of secrets that has the one before:\n\n"+
 				"secrets:\n  %s:\n    external: true\n    %s",
-			stack.Service, out.Version.Name, stack.Stack, name, stack.Compose))
+			stack.Service, out.Version.Name, stack.Stack, cmp.Or(stack.File, name), stack.Compose))
 	}
 }
 

@@ -44,9 +44,13 @@ func TestDockerWarnings(t *testing.T) {
 		out  swarm.Outcome
 		want []string
 	}{
-		"used": {swarm.Outcome{Left: []swarm.Leftover{{Name: "app-v1", Services: []string{"web", "api"}, Previous: []string{"web"}}}}, []string{
+		"used": {swarm.Outcome{Left: []swarm.Leftover{{
+			Name: "app-v1", Services: []string{"web", "api"}, Previous: []string{"web"},
+			Mounts: map[string][]string{"web": {"target=a"}, "api": {"target=JWT,uid=1000,gid=0,mode=0400", "target=b"}},
+		}}}, []string{
 			"app-v1 is superseded and was not removed", "services use it: web, api",
-			"docker service update --secret-rm app-v1 --secret-add source=app-v3,target=app api",
+			"docker service update --secret-rm app-v1 --secret-add source=app-v3,target=a web\n",
+			"docker service update --secret-rm app-v1 --secret-add source=app-v3,target=JWT,uid=1000,gid=0,mode=0400 --secret-add source=app-v3,target=b api\n",
 		}},
 		"needed for a rollback": {swarm.Outcome{Left: []swarm.Leftover{{Name: "app-v1", Previous: []string{"web"}}}}, []string{
 			"docker service rollback would need it for web",
@@ -54,6 +58,9 @@ func TestDockerWarnings(t *testing.T) {
 		"not removed": {swarm.Outcome{Left: []swarm.Leftover{{Name: "app-v1", Err: errors.New("a reason")}}}, []string{"a later apply tries again", "a reason"}},
 		"stack": {swarm.Outcome{Stacks: []swarm.StackService{{Service: "shop_api", Stack: "shop", Compose: "name: app-v3"}}}, []string{
 			"shop_api now uses app-v3, and belongs to the stack shop", "secrets:\n  app:\n    external: true\n    name: app-v3",
+		}},
+		"stack with a file of another name": {swarm.Outcome{Stacks: []swarm.StackService{{Service: "shop_api", Stack: "shop", Compose: "name: app-v3", File: "JWT_SECRET"}}}, []string{
+			"secrets:\n  JWT_SECRET:\n    external: true\n    name: app-v3",
 		}},
 	} {
 		var diags diag.Diagnostics

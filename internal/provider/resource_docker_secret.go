@@ -311,12 +311,12 @@ func (r *dockerSecretResource) Read(ctx context.Context, req resource.ReadReques
 		resp.Diagnostics.Append(explainDocker(what, err))
 		return
 	}
-	state.dropServices(outdated, &resp.Diagnostics)
 	unfinished, err := docker.Unfinished(ctx, version)
 	if err != nil {
 		resp.Diagnostics.Append(explainDocker(what, err))
 		return
 	}
+	state.dropServices(outdated, unfinished, &resp.Diagnostics)
 	unused, err := docker.Unused(ctx, slices.Concat(superseded[min(want.Keep, len(superseded)):], unfinished))
 	if err != nil {
 		resp.Diagnostics.Append(explainDocker(what, err))

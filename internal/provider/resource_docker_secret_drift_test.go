@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/containerd/errdefs"
@@ -154,12 +155,29 @@ func TestDropServicesListedByID(t *testing.T) {
 	} {
 		m := dockerSecretModel{Services: stringListValue(test.listed)}
 		var diags diag.Diagnostics
-		m.dropServices(test.outdated, &diags)
+		m.dropServices(test.outdated, nil, &diags)
 		if got := stringElements(m.Services.Elements()); !slices.Equal(got, test.want) {
 			t.Errorf("of %v without %v remain %v, want %v", test.listed, test.outdated, got, test.want)
 		}
 		if diags.WarningsCount() != min(len(test.outdated), 1) {
 			t.Errorf("warnings: %v", diags)
+		}
+	}
+}
+
+// An apply that was interrupted is not taken for somebody else's change.
+func TestDropServicesOfAnInterruptedApply(t *testing.T) {
+	t.Parallel()
+	for _, unfinished := range [][]string{nil, {"app-v2"}} {
+		m := dockerSecretModel{Services: stringListValue([]string{"web"})}
+		var diags diag.Diagnostics
+		m.dropServices([]string{"web"}, unfinished, &diags)
+		text := diags[0].Detail()
+		if someone := strings.Contains(text, "Someone changed them"); someone != (unfinished == nil) {
+			t.Errorf("with %v unfinished: %s", unfinished, text)
+		}
+		if begun := strings.Contains(text, "has begun to move services to app-v2"); begun != (unfinished != nil) {
+			t.Errorf("with %v unfinished: %s", unfinished, text)
 		}
 	}
 }

@@ -177,8 +177,9 @@ func (m *dockerSecretModel) refresh(version swarm.Version) {
 }
 
 // dropServices takes the services that do not use the current version from the
-// list, so that the next plan moves them.
-func (m *dockerSecretModel) dropServices(outdated []string, diags *diag.Diagnostics) {
+// list, so that the next plan moves them. unfinished are the versions that interrupted
+// applies have left.
+func (m *dockerSecretModel) dropServices(outdated, unfinished []string, diags *diag.Diagnostics) {
 	if len(outdated) == 0 {
 		return
 	}
@@ -192,7 +193,11 @@ func (m *dockerSecretModel) dropServices(outdated []string, diags *diag.Diagnost
 		kept = nil // they are listed by id
 	}
 	m.Services = types.ListValueMust(types.StringType, kept)
-	diags.AddWarning("Services do not use the current version", fmt.Sprintf(
-		"These services should use %s, as Terraform left them, and do not: %s. Someone changed them, for example with docker service update or docker stack deploy. The next apply moves them back.",
-		m.VersionedName.ValueString(), strings.Join(outdated, ", ")))
+	text := fmt.Sprintf("These services should use %s, which is current, and do not: %s. ", m.VersionedName.ValueString(), strings.Join(outdated, ", "))
+	if len(unfinished) > 0 {
+		text += fmt.Sprintf("An apply that was interrupted, or still runs, has begun to move services to %s; the next apply finishes or undoes that.", strings.Join(unfinished, ", "))
+	} else {
+		text += "Someone changed them, for example with docker service update or docker stack deploy. The next apply moves them back."
+	}
+	diags.AddWarning("Services do not use the current version", text)
 }

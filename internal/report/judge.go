@@ -121,6 +121,9 @@ func (j *judge) date(u *unit) error {
 			j.denied = err
 			u.setStatus(Untracked, "the age of its current version is not known: secretsmanager:ListSecretVersionIds is missing")
 			return nil
+		case errors.Is(err, errNotListed):
+			u.setStatus(Untracked, err.Error())
+			return nil
 		case err != nil:
 			return err
 		}
@@ -162,8 +165,11 @@ func (k Key) task() string {
 	return ""
 }
 
+var errNotListed = errors.New("the store does not list its current version yet")
+
 // age returns the version that is current and when it was made. A list can be five
-// minutes older than the list of versions, which then counts.
+// minutes older than the list of versions, which then counts; a version that is not in
+// that yet is newer than all that are (errNotListed).
 func (j *judge) age(version string) (string, time.Time, error) {
 	if version == j.secret.FirstVersion() {
 		return version, j.secret.CreatedAt, nil
@@ -172,17 +178,17 @@ func (j *judge) age(version string) (string, time.Time, error) {
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	made := j.secret.CreatedAt
+	listed := slices.IndexFunc(versions, func(v secretstore.Version) bool { return v.ID == version })
+	if listed < 0 {
+		return "", time.Time{}, errNotListed
+	}
 	for _, v := range versions {
-		switch {
-		case slices.Contains(v.Labels, secretstore.Current):
+		if slices.Contains(v.Labels, secretstore.Current) {
 			j.current = v.ID
 			return v.ID, v.CreatedAt, nil
-		case v.ID == version:
-			made = v.CreatedAt
 		}
 	}
-	return version, made, nil
+	return version, versions[listed].CreatedAt, nil
 }
 
 func seconds(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }

@@ -398,6 +398,17 @@ func TestVersionsAreNewerThanTheList(t *testing.T) {
 	}
 }
 
+// A version that is not listed yet is no reason to call a value overdue.
+func TestVersionThatIsNotListedYet(t *testing.T) {
+	s := secret("s", 300, policyTags(map[string]any{"": "jwt 300"}), current(elsewhere))
+	store := &stub{secrets: []secretstore.ListedSecret{s}, versions: map[string][]secretstore.Version{
+		s.ARN: {{ID: derived("old"), CreatedAt: ago(300), Labels: []string{"AWSCURRENT"}}},
+	}}
+	if got := make1(t, store, query()).Secrets[0]; got.Status != Untracked || got.Reason != "the store does not list its current version yet" {
+		t.Errorf("%s, %s", got.Status, got.Reason)
+	}
+}
+
 func TestOldestOfWhatIsNeverDue(t *testing.T) {
 	s := secret("s", 300, tag(policy.RecordTag, "v1 @2026-02-01T00:00:00Z jwt rotate=0d : A / @2026-01-01T00:00:00Z jwt rotate=0d : B / @2026-03-01T00:00:00Z jwt rotate=0d : C"))
 	if got := make1(t, &stub{secrets: []secretstore.ListedSecret{s}}, query()).Secrets[0]; !got.RotatedAt.Equal(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)) || !got.DueAt.IsZero() {

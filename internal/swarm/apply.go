@@ -22,7 +22,7 @@ type work struct {
 	want Want
 
 	present []Version // what is there and belongs to the secret
-	taken   []string  // other objects that are called versions of it
+	taken   []Version // other objects that are called versions of it
 	current Version   // that state knows; zero if it is not there
 	series  series
 
@@ -106,7 +106,7 @@ func (w *work) look(ctx context.Context) error {
 			w.present = append(w.present, v)
 			w.series.add(v)
 		} else {
-			w.taken = append(w.taken, v.Name)
+			w.taken = append(w.taken, v)
 		}
 	}
 	w.present = newestFirst(w.present)
@@ -147,10 +147,18 @@ func (w *work) unfinished() Version {
 }
 
 // next makes the next version. Numbers only grow, also past versions that are gone.
+// Objects that others have made under the name are refused by the first apply, which
+// can be told to import them; a later one, which may be in the middle of a rotation,
+// passes their numbers.
 func (w *work) next(ctx context.Context) (Version, error) {
 	number := w.want.Last
 	for _, v := range w.present {
 		number = max(number, v.Number, v.last)
+	}
+	for _, v := range w.taken {
+		if strings.EqualFold(v.Base(), w.want.Name) {
+			number = max(number, v.Number)
+		}
 	}
 	number++
 	name := FormatName(w.want.Name, number)
@@ -160,7 +168,8 @@ func (w *work) next(ctx context.Context) (Version, error) {
 	if err := CheckName(w.want.Name, number); err != nil {
 		return fail(ErrInvalid, err)
 	}
-	if slices.ContainsFunc(w.taken, func(taken string) bool { return strings.EqualFold(taken, name) }) {
+	if len(w.taken) > 0 && w.current.ID == "" && w.want.Last == 0 {
+		name = newestFirst(w.taken)[0].Name
 		return fail(ErrNameTaken, nil)
 	}
 	if w.current.Base() != w.want.Name {

@@ -205,7 +205,7 @@ func TestAllServices(t *testing.T) {
 	if diff := cmp.Diff([]string{other.Name, user.Name}, out.Rolled); diff != "" {
 		t.Errorf("rolled (-want +got):\n%s", diff)
 	}
-	f.refersTo(user, "v2")
+	f.refersTo(user, "v10")
 	f.refersTo2(unconcerned, f.prefix+"-x-v1")
 	f.refersTo(foreign, "v9")
 
@@ -243,7 +243,7 @@ func TestServiceOfAStackIsReported(t *testing.T) {
 	f.rotate("one")
 	s := f.service("api", replicas(0), func(spec *swarm.ServiceSpec) { spec.Labels = map[string]string{stackLabel: "shop"} })
 	out := f.rotate("two")
-	want := []StackService{{Service: s.Name, Stack: "shop", Compose: "name: " + f.want.Name + "-v2"}}
+	want := []StackService{{Service: s.Name, Stack: "shop", Compose: "name: " + f.want.Name + "-v2", File: "secret"}}
 	if diff := cmp.Diff(want, out.Stacks); diff != "" {
 		t.Errorf("stacks (-want +got):\n%s", diff)
 	}

@@ -74,7 +74,7 @@ func TestVersionOfAnotherServiceStaysAndGoesLater(t *testing.T) {
 	other := f.engine.Service(t, f.prefix+"-other", v1, replicas(0))
 
 	out := f.rotate("two")
-	if diff := cmp.Diff([]Leftover{{Name: v1, Services: []string{other.Name}}}, out.Left); diff != "" {
+	if diff := cmp.Diff([]Leftover{{Name: v1, Services: []string{other.Name}, Mounts: map[string][]string{other.Name: {"target=secret,uid=0,gid=0,mode=0400"}}}}, out.Left); diff != "" {
 		t.Errorf("left (-want +got):\n%s", diff)
 	}
 	f.versions("v1", "v2")
@@ -101,11 +101,10 @@ func TestNumbersOnlyGrow(t *testing.T) {
 
 	// Upper and lower case are one to Docker, also where they are not to us.
 	f.other("KEY-v4", "x")
-	f.want.Value = func(context.Context) (secretstore.Plaintext, error) {
-		t.Error("the value was asked for")
-		return secretstore.NewPlaintext("four"), nil
+	f.rotate("five")
+	if f.out.Version.Number != 5 {
+		t.Errorf("made %s, want the fifth version", f.out.Version.Name)
 	}
-	_ = f.fails(ErrNameTaken)
 }
 
 func TestForeignObjectsAreNotTouched(t *testing.T) {
@@ -117,10 +116,18 @@ func TestForeignObjectsAreNotTouched(t *testing.T) {
 	if err := f.fails(ErrNameTaken); err.Object != f.want.Name+"-v1" {
 		t.Errorf("the error is about %q", err.Object)
 	}
+	f.other("key-v4", "x")
+	f.want.Value = func(context.Context) (secretstore.Plaintext, error) {
+		t.Error("the value was asked for")
+		return secretstore.NewPlaintext("one"), nil
+	}
+	if err := f.fails(ErrNameTaken); err.Object != f.want.Name+"-v4" {
+		t.Errorf("the error is about %q", err.Object)
+	}
 	f.want.Last = 4
 	f.rotate("five")
 	f.rotate("six")
-	f.versions("v1", "v6")
+	f.versions("v1", "v4", "v6")
 	// Copied labels do not make it ours.
 	secret := f.engine.Secrets(t, f.want.Name+"-v6")[0]
 	secret.Spec.Name, secret.Spec.Data = f.want.Name+"-v3", []byte("x")
@@ -128,7 +135,7 @@ func TestForeignObjectsAreNotTouched(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.rotate("seven")
-	f.versions("v1", "v3", "v7")
+	f.versions("v1", "v3", "v4", "v7")
 }
 
 // A finished version that state does not know of is another configuration's.

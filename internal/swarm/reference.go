@@ -133,6 +133,19 @@ func putBack(before, after []*swarm.SecretReference) retreat {
 	}
 }
 
+// unless makes references what back says, if that may stay by what gone says; all
+// others become what gone says.
+func (back retreat) unless(gone retreat) retreat {
+	return func(r *swarm.SecretReference) (*swarm.SecretReference, bool) {
+		if instead, ok := back(r); ok && instead != nil {
+			if _, unwanted := gone(instead); !unwanted {
+				return instead, true
+			}
+		}
+		return gone(r)
+	}
+}
+
 // concerns reports whether a spec has a reference that is not to stay.
 func (back retreat) concerns(spec *swarm.ServiceSpec) bool {
 	return spec != nil && slices.ContainsFunc(secretsOf(spec.TaskTemplate), func(r *swarm.SecretReference) bool {

@@ -105,12 +105,12 @@ func (w *work) move(ctx context.Context, id string) (name string, err error) {
 	swap := w.swap()
 	index, err := w.updateService(ctx, id, "move the service to "+w.version.Name, func(service swarm.Service) (client.ServiceUpdateOptions, bool, error) {
 		name = service.Spec.Name
-		if namespace := service.Spec.Labels[stackLabel]; namespace != "" {
-			stack = &StackService{Service: name, Stack: namespace, Compose: "name: " + w.version.Name}
-		}
 		spec, changed, err := swap.apply(service.Spec)
 		if err != nil {
 			err = &Error{Op: "update the service", Object: name, Kind: ErrInvalid, Err: err}
+		}
+		if namespace := service.Spec.Labels[stackLabel]; namespace != "" {
+			stack = &StackService{Service: name, Stack: namespace, Compose: "name: " + w.version.Name, File: fileOf(spec, w.version.ID)}
 		}
 		if changed { // noted before it is done: the answer may be lost
 			w.moved[id] = putBack(secretsOf(service.Spec.TaskTemplate), secretsOf(spec.TaskTemplate))

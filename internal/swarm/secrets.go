@@ -182,6 +182,7 @@ func (s *Swarm) removeUnused(ctx context.Context, versions []Version) []Leftover
 		kept := Leftover{Name: v.Name, Err: err}
 		if err == nil {
 			kept.Services, kept.Previous = uses(services, v.ID)
+			kept.Mounts = mounts(services, v.ID)
 		}
 		if err == nil && len(kept.Services) == 0 && len(kept.Previous) == 0 {
 			if kept.Err = s.remove(ctx, v); kept.Err == nil {

@@ -6,6 +6,7 @@ package swarm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -200,4 +201,32 @@ func uses(services []swarm.Service, id string) (now, before []string) {
 		}
 	}
 	return now, before
+}
+
+// fileOf returns the name of the file that a spec has an object in, or "".
+func fileOf(spec swarm.ServiceSpec, id string) string {
+	for _, r := range secretsOf(spec.TaskTemplate) {
+		if r.SecretID == id && r.File != nil {
+			return r.File.Name
+		}
+	}
+	return ""
+}
+
+// mounts are the references of services to an object, by the name of the service, in
+// the form in which docker service update --secret-add takes them behind the source.
+func mounts(services []swarm.Service, id string) map[string][]string {
+	var found map[string][]string
+	for _, service := range services {
+		for _, r := range secretsOf(service.Spec.TaskTemplate) {
+			if r.SecretID == id && r.File != nil {
+				if found == nil {
+					found = map[string][]string{}
+				}
+				found[service.Spec.Name] = append(found[service.Spec.Name],
+					fmt.Sprintf("target=%s,uid=%s,gid=%s,mode=%#o", r.File.Name, r.File.UID, r.File.GID, uint32(r.File.Mode)))
+			}
+		}
+	}
+	return found
 }

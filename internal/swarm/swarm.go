@@ -156,6 +156,7 @@ type Leftover struct {
 	Name     string
 	Services []string
 	Previous []string
+	Mounts   map[string][]string // by service, each reference as docker service update --secret-add takes it, behind the source
 	Err      error
 }
 
@@ -165,4 +166,5 @@ type StackService struct {
 	Service string
 	Stack   string
 	Compose string // what has to stand below the top-level secrets
+	File    string // of the service, with the value; as a rule the Compose file's key
 }

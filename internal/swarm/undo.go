@@ -27,7 +27,11 @@ func (w *work) undo(ctx context.Context, failed, name string, why error) error {
 		back := w.moved[id]
 		if w.made {
 			// Those that an interrupted Apply has moved go back as well: the version goes.
-			back = leave(w.unwanted(), w.current)
+			gone := leave(w.unwanted(), w.current)
+			if w.current.ID == "" && back != nil {
+				gone = back.unless(gone)
+			}
+			back = gone
 		}
 		if back == nil {
 			if id == failed {

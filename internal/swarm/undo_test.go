@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/moby/moby/api/types/swarm"
+	"github.com/moby/moby/client"
 )
 
 // A rollback that does not come to its end leaves the version where it is: a service
@@ -125,6 +126,41 @@ func TestTasksThatAreTooManyAreStopped(t *testing.T) {
 		if diff := cmp.Diff(before, service.Spec); diff != "" {
 			t.Errorf("spec (-before +after):\n%s", diff)
 		}
+	}
+}
+
+// Where state knows of no version, a service goes back to the one that it had, also if
+// somebody has updated it meanwhile, so that Docker's own rollback would not.
+func TestServiceKeepsWhatStateDoesNotKnow(t *testing.T) {
+	f := newFake(t)
+	old := wantFor("old", scenario{})
+	old.Services = nil
+	out := f.apply(old)
+	f.addService("first", 1, swarm.UpdateFailureActionPause, out.Version)
+	service := f.addService("second", 1, swarm.UpdateFailureActionPause, out.Version) // fails
+	others := false
+	s := &Swarm{Sleep: noSleep, API: wrapped{f, func(name, id string, call func() error) error {
+		if err := call(); err != nil || name != "ServiceUpdate" || id != service.ID || others {
+			return err
+		}
+		others = true
+		spec := clone(service.Spec)
+		spec.Labels = map[string]string{"somebody": "else"}
+		for {
+			_, err := f.ServiceUpdate(t.Context(), id, client.ServiceUpdateOptions{Version: service.Version, Spec: spec, RegistryAuthFrom: swarm.RegistryAuthFromSpec})
+			if !errors.Is(err, errOutOfSequence) {
+				return err
+			}
+		}
+	}}}
+	_, err := s.Apply(t.Context(), wantFor("bad", scenario{}))
+	var rolledBack *RolledBackError
+	if !errors.As(err, &rolledBack) || rolledBack.Left != nil {
+		t.Fatalf("got error %v, want a complete *RolledBackError", err)
+	}
+	f.expect("", map[string]string{"first": "old", "second": "old"}, []string{"old"})
+	if service.Spec.Labels["somebody"] != "else" {
+		t.Error("what somebody else changed is gone")
 	}
 }
 
