@@ -392,3 +392,39 @@ func TestDamagedRecords(t *testing.T) {
 		t.Errorf("a record of a newer version: %v", err)
 	}
 }
+
+// A file system that ignores modes would leave the values to everybody.
+func TestFileSystemWithoutModesIsRefused(t *testing.T) {
+	t.Parallel()
+	f := newFile(t)
+	open := func(step string) error {
+		if !strings.HasPrefix(step, "check the mode of ") {
+			return nil
+		}
+		name := strings.TrimPrefix(step, "check the mode of ")
+		for _, path := range []string{filepath.Join(filepath.Dir(f.Path()), name), filepath.Join(f.Folder(), name)} {
+			if os.Chmod(path, 0o644) == nil {
+				info, err := os.Stat(path)
+				if err != nil || strings.HasSuffix(name, temporarySuffix) && info.Size() != 0 {
+					t.Errorf("something is in the file already: %v", err)
+				}
+			}
+		}
+		return nil
+	}
+	f.step = open
+	if _, err := f.Write(Write{Content: secretstore.NewPlaintext("A=1\n"), Mode: 0o600}); !errors.Is(err, ErrNoModes) {
+		t.Errorf("got error %v", err)
+	}
+	if _, err := os.Lstat(f.Path()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a file: %v", err)
+	}
+	f.step = nil
+	if _, err := f.Write(Write{Content: secretstore.NewPlaintext("A=1\n"), Mode: 0o600}); err != nil {
+		t.Fatal(err)
+	}
+	f.step = open
+	if err := f.SetMode(0o400); !errors.Is(err, ErrNoModes) {
+		t.Errorf("got error %v", err)
+	}
+}

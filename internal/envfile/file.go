@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -151,7 +152,31 @@ func (f File) SetMode(mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	return os.Chmod(f.path, mode)
+	file, err := openOwn(f.path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.chmod(file, mode), file.Close())
+}
+
+// chmod gives an open file its permissions, and fails with ErrNoModes where it is
+// then open to more than those: some file systems take the call and ignore it. On
+// Windows permissions would make a file that cannot be replaced, and protect nothing.
+func (f File) chmod(file *os.File, mode fs.FileMode) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	if err := file.Chmod(mode); err != nil {
+		return err
+	}
+	if err := f.at("check the mode of " + filepath.Base(file.Name())); err != nil {
+		return err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().Perm()&^mode != 0 {
+		return &PathError{Kind: ErrNoModes, Path: f.path}
+	}
+	return err
 }
 
 // Remove asks for the removal of a file.
@@ -224,12 +249,17 @@ func (f File) temporary(content io.Reader, mode fs.FileMode) (path string, err e
 			_ = os.Remove(file.Name())
 		}
 	}()
-	if err := f.at("fill it"); err != nil {
-		return "", errors.Join(err, file.Close())
+	err = f.chmod(file, fileMode) // before anything is in it
+	if err == nil {
+		err = f.at("fill it")
 	}
-	_, err = io.Copy(file, content)
-	err = errors.Join(err, file.Chmod(mode), file.Sync(), file.Close())
-	return file.Name(), err
+	if err == nil {
+		_, err = io.Copy(file, content)
+	}
+	if err == nil {
+		err = f.chmod(file, mode)
+	}
+	return file.Name(), errors.Join(err, file.Sync(), file.Close())
 }
 
 // put replaces a file in the folder.

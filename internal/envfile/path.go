@@ -20,6 +20,7 @@ var (
 	ErrNotFile      = errors.New("the path is not a regular file")
 	ErrNoFolder     = errors.New("the folder does not exist")
 	ErrNoPermission = errors.New("the folder cannot be written")
+	ErrNoModes      = errors.New("the file system does not keep permissions")
 )
 
 // A PathError says what is wrong with a path. Other is the folder that is missing

@@ -239,6 +239,10 @@ func explainFile(op, name string, err error) diag.Diagnostic {
 		if strings.HasPrefix(name, "~") {
 			next = fmt.Sprintf("Terraform takes ~ for the name of a folder. Write path = pathexpand(%q).", name)
 		}
+	case envfile.ErrNoModes:
+		summary = "Permissions are not kept"
+		next = fmt.Sprintf("Others could read it: %q took a mode and did not keep it. Choose a path on a file system that keeps permissions, or have this one keep them "+
+			"(for a Windows drive in WSL, mount it with the option metadata).", filepath.Dir(problem.Path))
 	case envfile.ErrNoPermission:
 		summary = "No permission to write in the folder"
 		next = fmt.Sprintf("The user %d may not make files in %q: files there are replaced, not overwritten. Check its owner and mode:\n\n  ls -ld %[2]s", os.Getuid(), shellWord(problem.Other))

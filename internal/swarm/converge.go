@@ -235,6 +235,9 @@ func count(service swarm.Service, tasks []swarm.Task) (running int, missing stri
 	if running >= want && running == all && old == 0 {
 		return running, ""
 	}
+	if service.Spec.Mode.Global != nil && old > 0 {
+		missing += "; of a global service Docker updates no task on a node whose availability is pause"
+	}
 	return running, fmt.Sprintf("%d of %d tasks run the new version, %d the old one%s", running, want, old, missing)
 }
 
